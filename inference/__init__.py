@@ -1,0 +1,1 @@
+"""Image bytes in, prediction and explanation out; knows no HTTP and no training."""

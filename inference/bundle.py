@@ -1,0 +1,151 @@
+"""A bundle on disk: manifest + graphs + head + golden cases. Written once, verified whenever it is opened."""
+
+import hashlib
+import json
+import zipfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from inference.manifest import Manifest
+
+MANIFEST = "manifest.json"
+HEAD = "head.npz"
+GOLDEN = "golden.npz"
+CARD = "MODEL_CARD.md"
+
+
+class InvalidBundle(ValueError):
+    """The folder is not a bundle that may be served; the message names the cause."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The classifier on the pooled features: logits = mean(features) @ w + b. w float32 [C, 7], b float32 [7]."""
+
+    w: NDArray[np.float32]
+    b: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Golden:
+    """Cases that every runtime must reproduce: images uint8 [n, s, s, 3], logits float32 [n, 7]."""
+
+    images: NDArray[np.uint8]
+    logits: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A verified bundle."""
+
+    path: Path
+    manifest: Manifest
+    head: Head
+    golden: Golden
+
+
+def write(folder: Path, *, description: Mapping[str, Any], head: Head, golden: Golden) -> Bundle:
+    """Complete `folder`, which already holds graphs and documents, to a bundle, and open it.
+
+    `description` is the manifest's content without files and digest. Raises InvalidBundle if it is not complete.
+    """
+    np.savez_compressed(folder / HEAD, w=head.w, b=head.b)
+    np.savez_compressed(folder / GOLDEN, images=golden.images, logits=golden.logits)
+    files = {path: _sha256(folder / path) for path in _listing(folder)}
+    draft = _parse(json.dumps({**description, "files": files, "digest": ""}))
+    manifest = draft.model_copy(update={"digest": draft.compute_digest()})
+    (folder / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    return open_bundle(folder)
+
+
+def open_bundle(folder: Path) -> Bundle:
+    """Open and verify a bundle: schema, every file's SHA-256, nothing missing, nothing extra, array shapes.
+
+    Raises InvalidBundle.
+    """
+    manifest = _read_manifest(folder)
+    _verify_files(folder, manifest)
+    size, features, classes = manifest.preprocessing.size, manifest.head_shape[0], manifest.head_shape[1]
+    head = _read_arrays(folder / HEAD, {"w": np.float32, "b": np.float32})
+    golden = _read_arrays(folder / GOLDEN, {"images": np.uint8, "logits": np.float32})
+    count = golden["images"].shape[0]
+    _expect_shape("head w", head["w"], (features, classes))
+    _expect_shape("head b", head["b"], (classes,))
+    _expect_shape("golden images", golden["images"], (count, size, size, 3))
+    _expect_shape("golden logits", golden["logits"], (count, classes))
+    if count == 0:
+        raise InvalidBundle("The bundle has no golden cases.")
+    return Bundle(path=folder, manifest=manifest, head=Head(**head), golden=Golden(**golden))
+
+
+def _read_manifest(folder: Path) -> Manifest:
+    try:
+        text = (folder / MANIFEST).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidBundle(f"{folder} has no readable {MANIFEST}.") from error
+    manifest = _parse(text)
+    if manifest.digest != manifest.compute_digest():
+        raise InvalidBundle(f"The digest does not match the content of {MANIFEST}.")
+    return manifest
+
+
+def _parse(text: str) -> Manifest:
+    try:
+        return Manifest.model_validate_json(text)
+    except ValidationError as error:
+        reasons = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'manifest'}: {e['msg']}" for e in error.errors())
+        raise InvalidBundle(f"{MANIFEST}: {reasons}") from error
+
+
+def _verify_files(folder: Path, manifest: Manifest) -> None:
+    listed, present = set(manifest.files), set(_listing(folder))
+    required = {HEAD, GOLDEN} | {graph.path for graph in manifest.graphs.values()}
+    if unlisted := required - listed:
+        raise InvalidBundle(f"The manifest lists no hash for {', '.join(sorted(unlisted))}.")
+    if missing := listed - present:
+        raise InvalidBundle(f"Missing from the bundle: {', '.join(sorted(missing))}.")
+    if extra := present - listed:
+        raise InvalidBundle(f"Not listed in the manifest: {', '.join(sorted(extra))}.")
+    for path, expected in manifest.files.items():
+        if _sha256(folder / path) != expected:
+            raise InvalidBundle(f"{path} does not have the hash that the manifest states.")
+
+
+def _listing(folder: Path) -> list[str]:
+    """Every file of the bundle but the manifest, as relative POSIX paths."""
+    paths = sorted(path for path in folder.rglob("*") if not path.is_dir() or path.is_symlink())
+    for path in paths:
+        if path.is_symlink() or not path.is_file():
+            raise InvalidBundle(f"{path.relative_to(folder)} is not a regular file.")
+    return [name for path in paths if (name := path.relative_to(folder).as_posix()) != MANIFEST]
+
+
+def _read_arrays(path: Path, dtypes: Mapping[str, type[np.generic]]) -> dict[str, NDArray[Any]]:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+        raise InvalidBundle(f"{path.name} cannot be read.") from error
+    if arrays.keys() != dtypes.keys():
+        raise InvalidBundle(f"{path.name} holds {', '.join(arrays)}; expected {', '.join(dtypes)}.")
+    for name, dtype in dtypes.items():
+        if arrays[name].dtype != dtype:
+            raise InvalidBundle(f"{path.name}: {name} is {arrays[name].dtype}; expected {np.dtype(dtype)}.")
+    return arrays
+
+
+def _expect_shape(name: str, array: NDArray[Any], shape: tuple[int, ...]) -> None:
+    if array.shape != shape:
+        raise InvalidBundle(f"The {name} have shape {array.shape}; expected {shape}.")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

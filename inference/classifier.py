@@ -1,0 +1,118 @@
+"""From bytes to a prediction and its explanation, in three steps: prepare, run, and predict or explain."""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inference import image, views
+from inference.bundle import Bundle
+from inference.explanation import ClassMap, Question, class_maps
+from inference.heatmap import canvas
+from inference.image import Box
+from inference.probability import softmax
+from inference.risk import ConfidenceLevel, RiskLevel, confidence_level, malignant_probability, risk_level
+from inference.runtimes import Outputs, Precision, Runtime, open_runtime
+from inference.taxonomy import CLASSES
+
+WarningCode = Literal["untrained_model", "first_frame_only", "no_positive_evidence"]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """An image ready for the model: `batch` uint8 [views, size, size, 3]; `rgb` is the upright picture."""
+
+    batch: NDArray[np.uint8]
+    rgb: NDArray[np.uint8]
+    field_of_view: Box
+    frames: int
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What the model says of one image. `probabilities` float64 [7], calibrated, in taxonomy order, sum 1."""
+
+    probabilities: NDArray[np.float64]
+    malignant_probability: float
+    risk: RiskLevel
+    confidence: ConfidenceLevel
+    warnings: tuple[WarningCode, ...]
+
+    @property
+    def code(self) -> str:
+        """The predicted class."""
+        return CLASSES[int(self.probabilities.argmax())]
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """A prediction and its class maps. `width`, `height` and `field_of_view` are pixels of the upright image."""
+
+    prediction: Prediction
+    maps: tuple[ClassMap, ...]
+    width: int
+    height: int
+    field_of_view: Box
+
+
+class Classifier:
+    """A bundle and the runtime that executes it. Every step but `run` may be called from many threads."""
+
+    def __init__(self, bundle: Bundle, runtime: Runtime) -> None:
+        self.bundle = bundle
+        self.runtime = runtime
+
+    @classmethod
+    def open(cls, bundle: Bundle, *, runtime: str = "auto", precision: Precision = "auto") -> "Classifier":
+        """Load, warm up and verify. Raises RuntimeUnavailable, GoldenMismatch."""
+        return cls(bundle, open_runtime(bundle, name=runtime, precision=precision))
+
+    def prepare(self, data: bytes, *, tta: views.Views = 1, max_pixels: int = image.MAX_PIXELS) -> Prepared:
+        """Decode an image file and spread it to `tta` views. Raises ImageError."""
+        spec = self.bundle.manifest.preprocessing
+        picture = image.decode(data, max_pixels=max_pixels)
+        height, width = picture.rgb.shape[:2]
+        return Prepared(
+            batch=views.spread(image.fit(picture.rgb, spec), tta),
+            rgb=picture.rgb,
+            field_of_view=image.field_of_view(width=width, height=height, spec=spec),
+            frames=picture.frames,
+        )
+
+    def run(self, batch: NDArray[np.uint8]) -> Outputs:
+        """uint8 [n, size, size, 3] -> Outputs; the one expensive step."""
+        return self.runtime.run(batch)
+
+    def predict(self, prepared: Prepared, outputs: Outputs) -> Prediction:
+        """Calibrate, and average over the views."""
+        manifest = self.bundle.manifest
+        probabilities = softmax(outputs.logits, manifest.temperature).mean(axis=0)
+        malignant = malignant_probability(probabilities)
+        warnings: list[WarningCode] = []
+        if not manifest.trained:
+            warnings.append("untrained_model")
+        if prepared.frames > 1:
+            warnings.append("first_frame_only")
+        return Prediction(
+            probabilities=probabilities,
+            malignant_probability=malignant,
+            risk=risk_level(malignant, manifest.thresholds),
+            confidence=confidence_level(float(probabilities.max())),
+            warnings=tuple(warnings),
+        )
+
+    def explain(self, prepared: Prepared, outputs: Outputs, question: Question) -> Explanation:
+        """The prediction and the class maps asked for, from the same outputs."""
+        prediction = self.predict(prepared, outputs)
+        height, width = prepared.rgb.shape[:2]
+        maps = class_maps(
+            outputs.features,
+            head=self.bundle.head,
+            rgb=prepared.rgb,
+            on=canvas(width=width, height=height, view=prepared.field_of_view),
+            question=replace(question, targets=question.targets or (prediction.code,)),
+        )
+        if any(each.peak <= 0 for each in maps):
+            prediction = replace(prediction, warnings=(*prediction.warnings, "no_positive_evidence"))
+        return Explanation(prediction, maps, width, height, prepared.field_of_view)

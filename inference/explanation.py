@@ -1,0 +1,66 @@
+"""Class maps from the outputs of a prediction: where the evidence for a class lies."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inference import views
+from inference.bundle import Head
+from inference.explainers import EXPLAINERS, Method
+from inference.heatmap import Canvas, heatmap, overlay, png
+from inference.taxonomy import CLASSES
+
+Render = Literal["both", "heatmap", "overlay"]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What to explain: `targets` are class codes, none means the predicted class."""
+
+    methods: tuple[Method, ...] = ("gradcam++",)
+    targets: tuple[str, ...] = ()
+    render: Render = "both"
+
+
+@dataclass(frozen=True, slots=True)
+class ClassMap:
+    """Evidence for one class. `peak` is the unscaled maximum; a PNG that was not asked for is None."""
+
+    code: str
+    method: Method
+    peak: float
+    heatmap: bytes | None
+    overlay: bytes | None
+
+
+def class_maps(
+    features: NDArray[np.float32],
+    *,
+    head: Head,
+    rgb: NDArray[np.uint8],
+    on: Canvas,
+    question: Question,
+) -> tuple[ClassMap, ...]:
+    """Draw every class map that the question asks for.
+
+    features float32 [views, h, w, C] of one image, whose upright picture is `rgb`; the maps of several views are
+    turned back and averaged before they are scaled.
+    """
+    maps: list[ClassMap] = []
+    for method in question.methods:
+        raw = views.gather(EXPLAINERS[method](features, head)).mean(axis=0)
+        for code in question.targets:
+            one = raw[:, :, CLASSES.index(code)]
+            grey = heatmap(one, on=on)
+            maps.append(
+                ClassMap(
+                    code=code,
+                    method=method,
+                    peak=float(one.max()),
+                    heatmap=png(grey) if question.render != "overlay" else None,
+                    overlay=png(overlay(rgb, grey)) if question.render != "heatmap" else None,
+                )
+            )
+    return tuple(maps)

@@ -1,0 +1,67 @@
+"""Class map + picture -> heat map and overlay, in the geometry of the upright image."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from inference import colormap
+from inference.image import Box
+
+MAX_SIDE = 1024
+OPACITY = 0.6
+
+
+@dataclass(frozen=True, slots=True)
+class Canvas:
+    """The size of the PNGs, width x height, and the field of view `box` in their pixels."""
+
+    width: int
+    height: int
+    box: Box
+
+
+def canvas(*, width: int, height: int, view: Box) -> Canvas:
+    """The upright image's geometry, reduced so that its longest side is at most MAX_SIDE."""
+    scale = min(1.0, MAX_SIDE / max(width, height))
+    left, top = round(view.x * scale), round(view.y * scale)
+    right, bottom = round((view.x + view.width) * scale), round((view.y + view.height) * scale)
+    box = Box(left, top, max(1, right - left), max(1, bottom - top))
+    return Canvas(max(1, round(width * scale)), max(1, round(height * scale)), box)
+
+
+def heatmap(class_map: NDArray[np.float32], *, on: Canvas) -> NDArray[np.uint8]:
+    """Scale a class map [h, w] by its own maximum and lay it bilinearly on the canvas: grey uint8 [height, width].
+
+    Zero outside the field of view; all zero for a map without positive evidence.
+    """
+    grey = np.zeros((on.height, on.width), np.uint8)
+    peak = class_map.max()
+    if peak > 0:
+        levels = (class_map / peak * 255).astype(np.float32)
+        large = cv2.resize(levels, (on.box.width, on.box.height), interpolation=cv2.INTER_LINEAR)
+        rows, columns = slice(on.box.y, on.box.y + on.box.height), slice(on.box.x, on.box.x + on.box.width)
+        grey[rows, columns] = np.rint(large)
+    return grey
+
+
+def overlay(rgb: NDArray[np.uint8], grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Lay the coloured heat map on the image: the stronger the evidence, the more opaque, at most OPACITY.
+
+    rgb uint8 [H, W, 3], grey uint8 [height, width] -> uint8 [height, width, 3].
+    """
+    height, width = grey.shape
+    small = rgb if rgb.shape[:2] == grey.shape else cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA)
+    opacity = (grey.astype(np.float32) * (OPACITY / 255))[:, :, np.newaxis]
+    mixed = small * (1 - opacity) + colormap.table()[grey] * opacity
+    return np.asarray(np.rint(mixed), dtype=np.uint8)
+
+
+def png(pixels: NDArray[np.uint8]) -> bytes:
+    """Encode grey [h, w] or RGB [h, w, 3] uint8 as PNG, fast rather than small (level 1)."""
+    pixels = pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
+    done, encoded = cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, 1])
+    if not done:
+        raise RuntimeError(f"OpenCV could not encode an image of shape {pixels.shape}")
+    return encoded.tobytes()

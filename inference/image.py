@@ -1,0 +1,193 @@
+"""Bytes -> upright RGB -> the square the model sees. Training and serving both come through here."""
+
+import io
+import struct
+from dataclasses import dataclass
+from typing import Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+from pydantic import BaseModel, ConfigDict, Field
+
+Fit = Literal["squash", "center-crop"]
+
+FORMATS = ("JPEG", "PNG", "WebP", "BMP", "TIFF")
+MAX_PIXELS = 50_000_000
+
+_EXIF_ORIENTATION = 0x0112
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+# What Pillow 13 raises on malformed files: OSError for truncated data, SyntaxError and ValueError from the
+# plugins' header parsers, struct.error and IndexError from short chunks, MemoryError from absurd tables.
+_BROKEN = (OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, EOFError, struct.error, MemoryError)
+
+
+class ImageError(ValueError):
+    """The bytes cannot become an image; the message says why and is safe to show."""
+
+
+class UnsupportedFormat(ImageError):
+    """Not an image, or an image in a format that is not accepted."""
+
+
+class UnreadableImage(ImageError):
+    """An accepted format whose content cannot be read."""
+
+
+class ImageTooLarge(ImageError):
+    """More pixels than allowed."""
+
+
+class Preprocessing(BaseModel):
+    """How an image becomes the model's input: `size` in pixels (the square's side), and the fit.
+
+    squash: the whole frame, its aspect ratio changed. center-crop: the largest centred square.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    size: int = Field(ge=32, le=1024)
+    fit: Fit
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A rectangle in pixels of the upright image."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A decoded image: `rgb` uint8 [height, width, 3], upright; `frames` counts what the file holds."""
+
+    rgb: NDArray[np.uint8]
+    frames: int
+
+
+def decode(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Picture:
+    """Decode the first frame to upright 8-bit RGB.
+
+    Transparency is laid on white, 16-bit grey is scaled to 8 bits, CMYK and palettes are converted, and the
+    EXIF orientation is applied. Metadata is dropped.
+
+    Raises UnsupportedFormat (by content, whatever the name says), UnreadableImage, ImageTooLarge.
+    """
+    name = sniff(data)
+    if name not in FORMATS:
+        found = f"The content is {name}" if name else "The content is not an image"
+        raise UnsupportedFormat(f"{found}. Accepted formats: {', '.join(FORMATS)}.")
+    try:
+        with Image.open(io.BytesIO(data), formats=[name]) as image:
+            _check_pixels(image.size, max_pixels)
+            frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)  # MPO: a phone's JPEG + preview
+            orientation = _orientation(image)
+            rgb = _to_rgb(image)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise ImageTooLarge(_too_large(None, max_pixels)) from error
+    except UnidentifiedImageError as error:
+        raise UnreadableImage(f"The {name} file is damaged: its header cannot be read.") from error
+    except ImageError:
+        raise
+    except _BROKEN as error:
+        raise UnreadableImage(f"The {name} file is damaged or cut off.") from error
+    if orientation in _UPRIGHT:
+        rgb = rgb.transpose(_UPRIGHT[orientation])
+    return Picture(rgb=np.asarray(rgb, dtype=np.uint8), frames=frames)
+
+
+def fit(rgb: NDArray[np.uint8], spec: Preprocessing) -> NDArray[np.uint8]:
+    """Bring uint8 [h, w, 3] to the model's square, uint8 [size, size, 3].
+
+    Area averaging where the image shrinks (plain bilinear aliases), bilinear where it grows.
+    """
+    box = field_of_view(width=rgb.shape[1], height=rgb.shape[0], spec=spec)
+    square = rgb[box.y : box.y + box.height, box.x : box.x + box.width]
+    # Shrink first, then grow: OpenCV's INTER_AREA averages only when no axis grows.
+    small = _resize(square, width=min(box.width, spec.size), height=min(box.height, spec.size), method=cv2.INTER_AREA)
+    return _resize(small, width=spec.size, height=spec.size, method=cv2.INTER_LINEAR)
+
+
+def field_of_view(*, width: int, height: int, spec: Preprocessing) -> Box:
+    """The part of a width x height image that the model sees."""
+    if spec.fit == "squash":
+        return Box(0, 0, width, height)
+    side = min(width, height)
+    return Box((width - side) // 2, (height - side) // 2, side, side)
+
+
+def prepare(data: bytes, spec: Preprocessing) -> NDArray[np.uint8]:
+    """fit(decode(data)): bytes to uint8 [size, size, 3]."""
+    return fit(decode(data).rgb, spec)
+
+
+def sniff(data: bytes) -> str | None:
+    """The image format that the first bytes announce, or None."""
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "WebP"
+    if data[4:8] == b"ftyp":
+        return {b"avif": "AVIF", b"avis": "AVIF", b"heic": "HEIC", b"heix": "HEIC", b"mif1": "HEIC"}.get(data[8:12])
+    for magic, name in _MAGIC:
+        if data.startswith(magic):
+            return name
+    return None
+
+
+_MAGIC = (
+    (b"\xff\xd8\xff", "JPEG"),
+    (b"\x89PNG\r\n\x1a\n", "PNG"),
+    (b"BM", "BMP"),
+    (b"II*\x00", "TIFF"),
+    (b"MM\x00*", "TIFF"),
+    (b"GIF87a", "GIF"),
+    (b"GIF89a", "GIF"),
+    (b"%PDF-", "PDF"),
+)
+
+
+def _check_pixels(size: tuple[int, int], max_pixels: int) -> None:
+    if size[0] * size[1] > max_pixels:
+        raise ImageTooLarge(_too_large(size, max_pixels))
+
+
+def _too_large(size: tuple[int, int] | None, max_pixels: int) -> str:
+    found = f"{size[0]} x {size[1]} pixels" if size else "too many pixels"
+    return f"The image has {found}; at most {max_pixels / 1e6:g} million are accepted."
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        return int(image.getexif().get(_EXIF_ORIENTATION, 1))
+    except _BROKEN:
+        return 1  # unreadable metadata says nothing about the picture
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I;16"):
+        grey = np.asarray(image).astype(np.uint32)
+        return Image.fromarray(((grey + 128) // 257).astype(np.uint8)).convert("RGB")
+    if image.mode in ("I", "F"):
+        raise UnreadableImage("32-bit samples are not supported; accepted: 8 and 16 bits a sample.")
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        white = Image.new("RGBA", image.size, (255, 255, 255, 255))
+        return Image.alpha_composite(white, image).convert("RGB")
+    return image.convert("RGB")
+
+
+def _resize(rgb: NDArray[np.uint8], *, width: int, height: int, method: int) -> NDArray[np.uint8]:
+    if rgb.shape[:2] == (height, width):
+        return rgb
+    return np.asarray(cv2.resize(rgb, (width, height), interpolation=method), dtype=np.uint8)

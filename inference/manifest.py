@@ -1,0 +1,112 @@
+"""What a bundle says about itself: the schema of manifest.json."""
+
+import hashlib
+import json
+from pathlib import PurePosixPath
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from inference.image import Preprocessing
+from inference.risk import Thresholds
+from inference.taxonomy import CLASSES
+
+SCHEMA_VERSION = 1
+
+
+class Part(BaseModel):
+    """A frozen piece of the manifest; a missing or unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Graph(Part):
+    """One form of the network: where it lies and how far its probabilities may be from the golden ones."""
+
+    path: str
+    precision: Literal["fp32", "int8"]
+    tolerance: float = Field(gt=0, lt=1)
+
+
+class Interval(Part):
+    """A measured value with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+class Metrics(Part):
+    """What was measured on the test part, once."""
+
+    source: str
+    command: str
+    images: int
+    lesions: int
+    overall: dict[str, Interval]
+    per_class: dict[str, dict[str, Interval]]
+    confusion: tuple[tuple[int, ...], ...]
+
+
+class Data(Part):
+    """What the weights were trained on, and what that allows."""
+
+    name: str
+    citation: str
+    pretraining: str
+    licence: str
+    split: str
+    images: dict[str, int]
+    counts: dict[str, int]
+
+
+class Manifest(Part):
+    """Everything needed to serve a bundle and to judge it. Arrays are in the order of `classes`."""
+
+    schema_version: Literal[1]
+    name: str
+    trained: bool
+    classes: tuple[str, ...]
+    preprocessing: Preprocessing
+    backbone: str
+    feature_shape: tuple[int, int, int]
+    head_shape: tuple[int, int]
+    temperature: float = Field(gt=0)
+    thresholds: Thresholds
+    graphs: dict[str, Graph]
+    metrics: Metrics | None
+    data: Data | None
+    packages: dict[str, str]
+    files: dict[str, str]
+    digest: str
+
+    @field_validator("classes")
+    @classmethod
+    def _taxonomy_order(cls, classes: tuple[str, ...]) -> tuple[str, ...]:
+        if classes != CLASSES:
+            raise ValueError(f"the classes must be {', '.join(CLASSES)} in this order, not {', '.join(classes)}")
+        return classes
+
+    @field_validator("files")
+    @classmethod
+    def _inside(cls, files: dict[str, str]) -> dict[str, str]:
+        for path in files:
+            parts = PurePosixPath(path)
+            if parts.is_absolute() or ".." in parts.parts or "\\" in path or str(parts) != path:
+                raise ValueError(f"the path {path!r} leaves the bundle")
+        return files
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Manifest":
+        if self.head_shape != (self.feature_shape[2], len(self.classes)):
+            raise ValueError(f"head {self.head_shape} does not fit features {self.feature_shape}")
+        if self.trained and (self.metrics is None or self.data is None):
+            raise ValueError("a trained bundle states its metrics and its data")
+        if "openvino-fp32" not in self.graphs:
+            raise ValueError(f"the graph openvino-fp32 is required; present: {', '.join(self.graphs) or 'none'}")
+        return self
+
+    def compute_digest(self) -> str:
+        """SHA-256 over the canonical manifest without its digest; the file hashes make it cover the weights."""
+        content = self.model_dump(mode="json", exclude={"digest"})
+        return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

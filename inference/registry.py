@@ -1,0 +1,198 @@
+"""Bundles in MLflow: publish, resolve an alias, download.
+
+`python -m inference.registry publish BUNDLE [--alias ALIAS]` publishes a bundle.
+`python -m inference.registry starter BUNDLE` registers the committed starter, if nobody else's champion is there.
+"""
+
+import argparse
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from inference.bundle import Bundle, InvalidBundle, open_bundle
+from inference.settings import RegistrySettings
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+EXPERIMENT = "lunar"
+MODEL_PATH = "model"
+BUNDLE_PATH = "artifacts/bundle"  # inside the model, where MLflow's pyfunc flavour keeps artifacts
+STARTER = "starter"
+
+
+class NoSuchModel(LookupError):
+    """The registry answers, but it has no such model or alias."""
+
+
+class RegistryUnavailable(RuntimeError):
+    """The registry does not answer, or not as a registry does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One registered version. `digest` is the bundle's; `source` says who published it (starter, training, ...)."""
+
+    name: str
+    version: str
+    alias: str | None
+    digest: str
+    source: str
+
+
+class Registry:
+    """The registered model `settings.model_name`, in a local sqlite file or on an MLflow server."""
+
+    def __init__(self, settings: RegistrySettings) -> None:
+        self.name = settings.model_name
+        self.home = settings.home.resolve()
+        self.local = settings.tracking_uri is None
+        self.tracking_uri = settings.tracking_uri or f"sqlite:///{self.home / 'mlflow.db'}"
+
+    def resolve(self, alias: str) -> Version:
+        """The version behind an alias. Raises NoSuchModel, RegistryUnavailable."""
+        with self._client() as client:
+            found = client.get_model_version_by_alias(self.name, alias)
+            return Version(
+                name=self.name,
+                version=str(found.version),
+                alias=alias,
+                digest=found.tags.get("digest", ""),
+                source=found.tags.get("source", ""),
+            )
+
+    def fetch(self, version: Version) -> Bundle:
+        """The verified bundle of a version, from the cache under `home` or downloaded into it.
+
+        Raises InvalidBundle, NoSuchModel, RegistryUnavailable.
+        """
+        cached = self.home / "cache" / version.digest
+        if not version.digest.isalnum():
+            raise InvalidBundle(f"{version.name} {version.version} has no digest tag: it was not published by Lunar.")
+        if not cached.is_dir():
+            self._download(version, cached)
+        return open_bundle(cached)
+
+    def publish(self, bundle: Bundle, *, alias: str, source: str, run_id: str | None = None) -> Version:
+        """Upload a bundle as a new version and point `alias` at it.
+
+        The version belongs to the run `run_id`, or to a new one made for it. Raises RegistryUnavailable.
+        """
+        tags = {"digest": bundle.manifest.digest, "source": source, "backbone": bundle.manifest.backbone}
+        with self._client() as client:
+            run = run_id or client.create_run(self.experiment(), run_name=f"publish-{source}").info.run_id
+            client.log_artifacts(run, str(bundle.path), f"{MODEL_PATH}/{BUNDLE_PATH}")
+            if run_id is None:
+                client.set_terminated(run)
+            if not client.search_registered_models(f"name = '{self.name}'"):
+                client.create_registered_model(self.name)
+            created = client.create_model_version(self.name, f"runs:/{run}/{MODEL_PATH}", run, tags=tags)
+            client.set_registered_model_alias(self.name, alias, created.version)
+        return Version(self.name, str(created.version), alias, bundle.manifest.digest, source)
+
+    def experiment(self) -> str:
+        """The id of the project's experiment, created if need be. Raises RegistryUnavailable."""
+        with self._client() as client:
+            found = client.get_experiment_by_name(EXPERIMENT)
+            if found:
+                return str(found.experiment_id)
+            # Without a location MLflow 3.17 on sqlite writes artifacts to ./mlruns, wherever that is.
+            location = str(self.home / "artifacts") if self.local else None
+            return client.create_experiment(EXPERIMENT, artifact_location=location)
+
+    def move_alias(self, alias: str, version: str) -> None:
+        """Point an alias at a version. Raises NoSuchModel, RegistryUnavailable."""
+        with self._client() as client:
+            client.set_registered_model_alias(self.name, alias, version)
+
+    def _download(self, version: Version, cached: Path) -> None:
+        cached.parent.mkdir(parents=True, exist_ok=True)
+        staging = Path(tempfile.mkdtemp(prefix=".download-", dir=cached.parent))
+        try:
+            with self._client() as client:
+                from mlflow.artifacts import download_artifacts
+
+                source = client.get_model_version_download_uri(version.name, version.version)
+                folder = download_artifacts(
+                    artifact_uri=f"{source}/{BUNDLE_PATH}", dst_path=str(staging), tracking_uri=self.tracking_uri
+                )
+            bundle = open_bundle(Path(folder))
+            if bundle.manifest.digest != version.digest:
+                raise InvalidBundle(
+                    f"{version.name} {version.version} is tagged with a digest that is not its bundle's."
+                )
+            with suppress(FileExistsError):  # another process was faster with the same content
+                bundle.path.rename(cached)
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+
+    @contextmanager
+    def _client(self) -> Iterator["MlflowClient"]:
+        for name, value in _MLFLOW_ENVIRONMENT.items():
+            os.environ.setdefault(name, value)
+        from mlflow import MlflowClient
+        from mlflow.exceptions import MlflowException
+
+        self.home.mkdir(parents=True, exist_ok=True)
+        try:
+            yield MlflowClient(tracking_uri=self.tracking_uri, registry_uri=self.tracking_uri)
+        except MlflowException as error:
+            # MLflow 3.17 reports an unknown alias as an invalid parameter.
+            if error.error_code == "RESOURCE_DOES_NOT_EXIST" or (
+                "alias" in error.message and "not found" in error.message
+            ):
+                raise NoSuchModel(error.message) from error
+            raise RegistryUnavailable(f"MLflow at {self.tracking_uri}: {error.message}") from error
+
+
+_MLFLOW_ENVIRONMENT = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # the default of 7 with back-off takes minutes to say no
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "15",
+}
+
+
+def register_starter(registry: Registry, bundle: Bundle, *, alias: str) -> Version:
+    """Serve the committed starter unless someone else's model is already served.
+
+    Publishes when the alias points nowhere, or at another starter; never replaces what somebody promoted.
+    """
+    try:
+        current = registry.resolve(alias)
+    except NoSuchModel:
+        return registry.publish(bundle, alias=alias, source=STARTER)
+    if current.source == STARTER and current.digest != bundle.manifest.digest:
+        return registry.publish(bundle, alias=alias, source=STARTER)
+    return current
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line; prints what the alias points at afterwards."""
+    settings = RegistrySettings()
+    parser = argparse.ArgumentParser(prog="python -m inference.registry", description=__doc__)
+    parser.add_argument("action", choices=("publish", "starter"))
+    parser.add_argument("bundle", type=Path)
+    parser.add_argument("--alias", help="default: candidate for publish, LUNAR_MODEL_ALIAS for starter")
+    given = parser.parse_args(arguments)
+    registry = Registry(settings)
+    try:
+        bundle = open_bundle(given.bundle)
+        if given.action == "starter":
+            version = register_starter(registry, bundle, alias=given.alias or settings.model_alias)
+        else:
+            version = registry.publish(bundle, alias=given.alias or "candidate", source="manual")
+    except (InvalidBundle, RegistryUnavailable) as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(f"{version.name}@{version.alias} is version {version.version} ({version.source}, {version.digest[:12]})")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

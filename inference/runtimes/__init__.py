@@ -1,0 +1,95 @@
+"""Runtimes: what executes a bundle's graph. One protocol, one lazy table, one rule for choosing."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inference.bundle import Bundle
+from inference.probability import softmax
+
+Precision = Literal["auto", "fp32", "int8"]
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """One forward pass: logits float32 [n, 7] and the last feature map float32 [n, h, w, C]."""
+
+    logits: NDArray[np.float32]
+    features: NDArray[np.float32]
+
+
+class Runtime(Protocol):
+    """Executes one graph of a bundle."""
+
+    name: str
+    graph: str
+
+    def run(self, batch: NDArray[np.uint8]) -> Outputs:
+        """uint8 [n, size, size, 3] -> Outputs. Safe to call from one thread at a time."""
+
+
+class RuntimeUnavailable(RuntimeError):
+    """The runtime is unknown, not installed, or the bundle has no graph for it."""
+
+
+class GoldenMismatch(RuntimeError):
+    """The runtime does not reproduce the bundle's golden cases."""
+
+
+# Order is the preference of "auto": OpenVINO is the faster one on CPUs, TensorFlow the reference and for GPUs.
+RUNTIMES: dict[str, str] = {
+    "openvino": "inference.runtimes.openvino:OpenVinoRuntime",
+    "tensorflow": "inference.runtimes.tensorflow:TensorFlowRuntime",
+}
+
+
+def open_runtime(bundle: Bundle, *, name: str = "auto", precision: Precision = "auto") -> Runtime:
+    """Load the bundle's graph, warm it up and replay the golden cases.
+
+    "auto" takes the first row of RUNTIMES that is installed and passes. Raises RuntimeUnavailable, GoldenMismatch.
+    """
+    if name != "auto":
+        return _load(bundle, name, precision)
+    refusals: list[str] = []
+    for candidate in RUNTIMES:
+        try:
+            return _load(bundle, candidate, precision)
+        except (RuntimeUnavailable, GoldenMismatch) as error:
+            refusals.append(str(error))
+    raise RuntimeUnavailable(" ".join(refusals))
+
+
+def verify(runtime: Runtime, bundle: Bundle) -> float:
+    """Replay the golden cases; the largest difference of a probability. Raises GoldenMismatch beyond the tolerance."""
+    got, expected = runtime.run(bundle.golden.images).logits, bundle.golden.logits
+    difference = float(np.abs(softmax(got) - softmax(expected)).max())
+    tolerance = bundle.manifest.graphs[runtime.graph].tolerance
+    if not difference <= tolerance:  # written so that a NaN is refused too
+        raise GoldenMismatch(f"{runtime.name} misses the golden cases by {difference:.2g}; allowed: {tolerance:g}.")
+    return difference
+
+
+def _load(bundle: Bundle, name: str, precision: Precision) -> Runtime:
+    if name not in RUNTIMES:
+        raise RuntimeUnavailable(f"There is no runtime {name!r}; allowed: auto, {', '.join(RUNTIMES)}.")
+    package = name
+    if find_spec(package) is None:
+        raise RuntimeUnavailable(f"{name} is not installed.")
+    module, _, attribute = RUNTIMES[name].partition(":")
+    factory: Callable[[Bundle, Precision], Runtime] = getattr(import_module(module), attribute)
+    runtime = factory(bundle, precision)
+    verify(runtime, bundle)
+    return runtime
+
+
+def require_graph(bundle: Bundle, graph: str) -> str:
+    """The path of a graph inside the bundle. Raises RuntimeUnavailable naming the graphs that are there."""
+    graphs = bundle.manifest.graphs
+    if graph not in graphs:
+        raise RuntimeUnavailable(f"The bundle has no graph {graph}; present: {', '.join(graphs)}.")
+    return str(bundle.path / graphs[graph].path)

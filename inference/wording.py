@@ -1,0 +1,30 @@
+"""What the API says in words, in both languages."""
+
+from inference.classifier import WarningCode
+from inference.taxonomy import Language
+
+DISCLAIMER: dict[Language, str] = {
+    "es": (
+        "Lunar no es un producto sanitario. El resultado es una estimación automática para investigación y "
+        "docencia: no diagnostica ni sustituye la valoración de un profesional."
+    ),
+    "en": (
+        "Lunar is not a medical device. The result is an automatic estimate for research and teaching: it is "
+        "no diagnosis and no substitute for a professional's assessment."
+    ),
+}
+
+WARNINGS: dict[WarningCode, dict[Language, str]] = {
+    "untrained_model": {
+        "es": "El modelo no está entrenado: sus respuestas no significan nada.",
+        "en": "The model is untrained: its answers mean nothing.",
+    },
+    "first_frame_only": {
+        "es": "El archivo contiene varias imágenes; solo se ha analizado la primera.",
+        "en": "The file holds several images; only the first was analysed.",
+    },
+    "no_positive_evidence": {
+        "es": "El modelo no encontró en la imagen nada que apoye la clase explicada; su mapa está vacío.",
+        "en": "The model found nothing in the image that supports an explained class; its map is empty.",
+    },
+}
