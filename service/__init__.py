@@ -1,0 +1,1 @@
+"""Puts `inference` on the network: HTTP, the page, and the model in service."""

@@ -1,0 +1,52 @@
+"""create_app(settings): wiring only."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI, Request
+from fastapi.responses import Response
+from starlette.exceptions import HTTPException
+
+from inference.registry import Registry
+from inference.wording import DISCLAIMER
+from service import api, docs, errors, page
+from service.champion import Champion
+from service.examination import Examiner
+from service.security import SecurityHeaders
+from service.settings import Settings
+from service.telemetry import RequestLog
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The service. Nothing is loaded before its lifespan begins."""
+    champion = Champion(Registry(settings), settings)
+    examiner = Examiner(settings)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        loading = asyncio.create_task(champion.load())
+        yield
+        loading.cancel()
+        await examiner.close()
+
+    app = FastAPI(
+        title="Lunar",
+        version="0.1.0",
+        description=f"Dermoscopic image classification with heat maps. {DISCLAIMER['en']}",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.include_router(api.create_router(settings, champion, examiner))
+    page.add_page(app, settings, champion, examiner)
+    docs.add_docs(app)
+
+    async def problem(request: Request, error: Exception) -> Response:
+        return errors.respond(request, error)
+
+    for kind in (*errors.PROBLEMS, HTTPException):
+        app.add_exception_handler(kind, problem)
+    app.add_middleware(SecurityHeaders)
+    app.add_middleware(RequestLog)  # added last: outermost
+    return app

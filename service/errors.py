@@ -1,0 +1,108 @@
+"""Exceptions -> application/problem+json (RFC 9457): one table, one renderer."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from inference.image import ImageTooLarge, UnreadableImage, UnsupportedFormat
+
+
+class NoImage(ValueError):
+    """The request carries no image."""
+
+
+class SeveralImages(ValueError):
+    """The request carries more than one image."""
+
+
+class BrokenUpload(ValueError):
+    """The multipart body cannot be parsed."""
+
+
+class BodyTooLarge(ValueError):
+    """The body has more bytes than allowed."""
+
+
+class Overloaded(RuntimeError):
+    """Too many requests wait for the model."""
+
+
+class DeadlineExceeded(RuntimeError):
+    """The request was not answered in time."""
+
+
+class NoModel(RuntimeError):
+    """No verified model is in service (yet)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One row: the status, the last part of the type URN, a title, and when to come back (seconds)."""
+
+    status: int
+    slug: str
+    title: str
+    retry_after: int | None = None
+
+    @property
+    def type(self) -> str:
+        return f"urn:lunar:problem:{self.slug}"
+
+
+PROBLEMS: dict[type[Exception], Problem] = {
+    NoImage: Problem(400, "no-image", "No image in the request"),
+    SeveralImages: Problem(400, "several-images", "More than one image in the request"),
+    BrokenUpload: Problem(400, "broken-upload", "The multipart body cannot be parsed"),
+    BodyTooLarge: Problem(413, "body-too-large", "The upload has too many bytes"),
+    ImageTooLarge: Problem(413, "image-too-large", "The image has too many pixels"),
+    UnsupportedFormat: Problem(415, "unsupported-format", "Not an image of an accepted format"),
+    UnreadableImage: Problem(422, "unreadable-image", "The image cannot be read"),
+    RequestValidationError: Problem(422, "invalid-parameter", "A parameter is unknown or has no allowed value"),
+    Overloaded: Problem(503, "overloaded", "Too many requests at once", retry_after=2),
+    DeadlineExceeded: Problem(503, "deadline-exceeded", "The answer took too long", retry_after=5),
+    NoModel: Problem(503, "no-model", "No model is in service yet", retry_after=10),
+}
+INTERNAL = Problem(500, "internal", "Something went wrong inside the service")
+
+
+def problem_of(error: Exception) -> Problem:
+    """The row of an exception; INTERNAL for one that the table does not know."""
+    return next((PROBLEMS[kind] for kind in type(error).__mro__ if kind in PROBLEMS), INTERNAL)
+
+
+def respond(request: Request, error: Exception) -> JSONResponse:
+    """The problem document of an exception; a 500 says nothing of the inside."""
+    if isinstance(error, HTTPException):
+        problem = Problem(error.status_code, "http", str(error.detail))
+        return _document(request, problem, None, type_="about:blank", headers=dict(error.headers or {}))
+    problem = problem_of(error)
+    detail = _explain(error) if problem is not INTERNAL else None
+    headers = {} if problem.retry_after is None else {"Retry-After": str(problem.retry_after)}
+    return _document(request, problem, detail, type_=problem.type, headers=headers)
+
+
+def _document(
+    request: Request, problem: Problem, detail: str | None, *, type_: str, headers: dict[str, str]
+) -> JSONResponse:
+    content: dict[str, Any] = {"type": type_, "title": problem.title, "status": problem.status}
+    if detail:
+        content["detail"] = detail
+    content["request_id"] = request.state.request_id
+    return JSONResponse(content, problem.status, headers, media_type="application/problem+json")
+
+
+def _explain(error: Exception) -> str:
+    if not isinstance(error, RequestValidationError):
+        return str(error)
+    return " ".join(_explain_parameter(each) for each in error.errors())
+
+
+def _explain_parameter(each: dict[str, Any]) -> str:
+    name = ".".join(str(part) for part in each["loc"][1:]) or str(each["loc"][0])
+    if each["type"] == "extra_forbidden":
+        return f"There is no parameter {name!r}."
+    return f"{name}: {each['msg']}."

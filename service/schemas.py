@@ -1,0 +1,154 @@
+"""The public JSON shapes and parameters; names are fixed, see docs/api.md."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from inference.explainers import Method
+from inference.explanation import Question, Render
+from inference.manifest import Manifest
+from inference.risk import ConfidenceLevel, RiskLevel
+from inference.taxonomy import CLASSES, Language
+from inference.views import Views
+
+ClassCode = Literal["akiec", "bcc", "bkl", "df", "mel", "nv", "vasc"]
+ALL_METHODS: tuple[Method, ...] = ("gradcam++", "gradcam")
+
+
+def _read_plus(value: object) -> object:
+    """A plus sign in a query string means a space, and not every client escapes it."""
+    return {"gradcam  ": "gradcam++", "gradcampp": "gradcam++"}.get(value, value) if isinstance(value, str) else value
+
+
+def _read_count(value: object) -> object:
+    return int(value) if isinstance(value, str) and value.isdecimal() else value
+
+
+class Parameters(BaseModel):
+    """Query parameters of /predict; an unknown one is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    lang: Language | None = Field(None, description="Language of names and texts; default: Accept-Language, then es")
+    tta: Annotated[Views, BeforeValidator(_read_count)] = Field(1, description="Views averaged: 1, 2, 4 or 8")
+
+
+class ExplainParameters(Parameters):
+    """Query parameters of /explain."""
+
+    method: Annotated[Method | Literal["all"], BeforeValidator(_read_plus)] = Field(
+        "gradcam++", description="Explanation method; gradcampp is an alias of gradcam++"
+    )
+    target: ClassCode | Literal["all"] | None = Field(None, description="Class to explain; default: the predicted")
+    render: Render = Field("both", description="Which PNGs to encode")
+
+    def question(self) -> Question:
+        """What `inference` is asked."""
+        targets = {None: (), "all": CLASSES}.get(self.target, (self.target,) if self.target else ())
+        return Question(
+            methods=ALL_METHODS if self.method == "all" else (self.method,), targets=targets, render=self.render
+        )
+
+
+class ModelName(BaseModel):
+    """Which model answered."""
+
+    name: str
+    version: str
+    alias: str | None
+    backbone: str
+    input_size: int
+
+
+class PredictedClass(BaseModel):
+    """The class with the largest probability. `confidence` is not risk."""
+
+    class_: ClassCode = Field(alias="class")
+    name: str
+    probability: float
+    confidence: ConfidenceLevel
+
+
+class Risk(BaseModel):
+    """P(mel) + P(bcc) + P(akiec) and its level by the bundle's thresholds."""
+
+    level: RiskLevel
+    malignant_probability: float
+
+
+class Notice(BaseModel):
+    """Something the reader of the answer should know."""
+
+    code: str
+    message: str
+
+
+class PredictReply(BaseModel):
+    """200 of /predict."""
+
+    request_id: str
+    model: ModelName
+    prediction: PredictedClass
+    risk: Risk
+    probabilities: dict[ClassCode, float]
+    warnings: list[Notice]
+    disclaimer: str
+
+
+class ClassMapReply(BaseModel):
+    """Evidence for one class; PNGs in base64, in the geometry of the upright image, longest side at most 1024."""
+
+    class_: ClassCode = Field(alias="class")
+    method: Method
+    peak: float = Field(description="The map's maximum before scaling; 0 when there is no positive evidence")
+    heatmap: str | None = Field(None, description="8-bit greyscale PNG")
+    overlay: str | None = Field(None, description="RGB PNG")
+
+
+class Size(BaseModel):
+    """Pixels of the upright image."""
+
+    width: int
+    height: int
+
+
+class Region(Size):
+    """The part of the upright image that the model saw."""
+
+    x: int
+    y: int
+
+
+class ExplainReply(PredictReply):
+    """200 of /explain."""
+
+    explanations: list[ClassMapReply]
+    image: Size
+    field_of_view: Region
+
+
+class ModelReply(BaseModel):
+    """200 of /model: what is being served."""
+
+    model: ModelName
+    runtime: str
+    graph: str
+    manifest: Manifest
+    card: str
+
+
+class ProblemReply(BaseModel):
+    """Every error: RFC 9457, application/problem+json."""
+
+    type: str
+    title: str
+    status: int
+    detail: str | None = None
+    request_id: str
+
+
+class Health(BaseModel):
+    """The state of the service; `reason` says why it is not ready."""
+
+    status: Literal["ok", "starting"]
+    reason: str | None = None

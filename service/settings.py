@@ -1,0 +1,23 @@
+"""The service's settings; with inference.settings the only reader of the environment."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from inference.image import MAX_PIXELS
+from inference.settings import RegistrySettings
+
+
+class Settings(RegistrySettings):
+    """Read from the environment (prefix LUNAR_)."""
+
+    host: str = Field("127.0.0.1", description="Address to listen on")
+    port: int = Field(8000, ge=0, le=65535, description="Port to listen on")
+    runtime: Literal["auto", "openvino", "tensorflow"] = Field("auto", description="What executes the model")
+    precision: Literal["auto", "fp32", "int8"] = Field("auto", description="Which graph of the bundle is executed")
+    max_body_bytes: int = Field(20_000_000, gt=0, description="Largest upload")
+    max_pixels: int = Field(MAX_PIXELS, gt=0, description="Largest image, in pixels")
+    max_waiting: int = Field(32, ge=0, description="Requests that may wait for the model; more get 503")
+    request_timeout_s: float = Field(30.0, gt=0, description="Deadline of a request, in seconds")
+    registry_retry_s: float = Field(15.0, gt=0, description="Wait before a failed look at the registry is repeated")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe level logged")
