@@ -1,0 +1,103 @@
+"""The model card, generated from what the manifest says, so that no number is written by hand."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from inference.taxonomy import BY_CODE, CLASSES
+
+_OVERALL = {
+    "balanced_accuracy": "Balanced accuracy (mean recall of the seven classes)",
+    "accuracy": "Accuracy",
+    "accuracy_of_always_nv": "Accuracy of always answering nv",
+    "macro_f1": "Macro F1",
+    "weighted_f1": "Weighted F1",
+    "macro_auc": "Macro AUC",
+    "malignant_auc": "AUC of the malignant probability",
+    "calibration_error": "Expected calibration error (15 bins)",
+}
+
+
+def render_card(description: Mapping[str, Any]) -> str:
+    """Markdown. An untrained bundle gets a card that says so and nothing else."""
+    title = f"# Model card: {description['name']}\n"
+    if not description["trained"]:
+        return (
+            f"{title}\nThis network is **untrained**: its answers mean nothing. It exists for tests and benchmarks.\n"
+        )
+    sections = (_intended(), _network(description), _data(description), _metrics(description), _limits())
+    return "\n".join((title, *sections))
+
+
+def _intended() -> str:
+    return (
+        "**Not a medical device.** For research and teaching. It must not be used to diagnose, to decide on a biopsy "
+        "or a treatment, or to reassure anybody.\n"
+    )
+
+
+def _network(description: Mapping[str, Any]) -> str:
+    spec, thresholds = description["preprocessing"], description["thresholds"]
+    return (
+        "## Model\n\n"
+        f"{description['backbone']}, global average pooling, one dense layer on logits. Input "
+        f"{spec['size']} x {spec['size']} pixels, fit {spec['fit']}. Probabilities are calibrated with temperature "
+        f"{description['temperature']:.3f}. Malignant probability is P(mel) + P(bcc) + P(akiec): moderate risk from "
+        f"{thresholds['moderate']:.4f} (95 % of the malignant validation images lie at or above), high risk from "
+        f"{thresholds['high']:.4f} (90 % of the benign ones lie below).\n"
+    )
+
+
+def _data(description: Mapping[str, Any]) -> str:
+    data = description["data"]
+    counts = ", ".join(f"{code} {count}" for code, count in data["counts"].items())
+    parts = ", ".join(f"{part} {count}" for part, count in data["images"].items())
+    return (
+        "## Data\n\n"
+        f"{data['name']}: {counts}. {data['split']} Images: {parts}.\n\n"
+        f"{data['citation']} Backbone before that: {data['pretraining']}\n\n"
+        f"Licence of the data: **{data['licence']}**. The weights are derived from it: non-commercial use only, with "
+        "attribution. The code is under Apache-2.0.\n"
+    )
+
+
+def _metrics(description: Mapping[str, Any]) -> str:
+    metrics = description["metrics"]
+    lines = [
+        "## Results\n",
+        f"Measured by `{metrics['command']}` on {metrics['source']}: {metrics['images']} images of "
+        f"{metrics['lesions']} lesions, read once. In brackets: 95 % intervals by bootstrap over lesions.\n",
+        "| | value |",
+        "| --- | --- |",
+        *(f"| {words} | {_interval(metrics['overall'][name])} |" for name, words in _OVERALL.items()),
+        "",
+        "| class | precision | recall | F1 | AUC |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for code in CLASSES:
+        cells = (_interval(metrics["per_class"][code][name]) for name in ("precision", "recall", "f1", "auc"))
+        lines.append(f"| {code}: {BY_CODE[code].en} | {' | '.join(cells)} |")
+    lines += [
+        "\nConfusion matrix (rows: true, columns: predicted):\n",
+        f"| | {' | '.join(CLASSES)} |",
+        "| --- |" + " ---: |" * len(CLASSES),
+        *(f"| {code} | {' | '.join(map(str, row))} |" for code, row in zip(CLASSES, metrics["confusion"], strict=True)),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _interval(number: Mapping[str, float]) -> str:
+    return f"{number['value']:.3f} [{number['low']:.3f}, {number['high']:.3f}]"
+
+
+def _limits() -> str:
+    return (
+        "## Limits\n\n"
+        "- Seven classes only: whatever else is on the skin is forced into one of them.\n"
+        "- Dermoscopic images of HAM10000's kind only (two clinics, in Austria and Australia, mostly light skin); "
+        "clinical photographs, other devices and darker skin were not measured.\n"
+        "- The rare classes have few test images: their intervals are wide.\n"
+        "- Probabilities are calibrated to the data set's frequencies, which are not those of any practice.\n"
+        "- A heat map shows where evidence for a class lies in the network's last features. It is coarse, and no "
+        "proof that the reason is a medical one.\n"
+    )

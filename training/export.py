@@ -1,0 +1,111 @@
+"""A trained network -> a bundle, with a parity check of every graph."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inference.bundle import CARD, Bundle, Golden, Head, write
+from inference.image import Preprocessing
+from inference.manifest import SCHEMA_VERSION, Graph
+from inference.probability import softmax
+from inference.risk import Thresholds
+from inference.runtimes import open_runtime
+from inference.taxonomy import CLASSES
+from training.card import render_card
+from training.drawn import draw_squares
+from training.evaluation import Findings
+from training.model import Network, infer
+
+TOLERANCE = 1e-4
+GOLDEN_CASES = 3
+# Grad-CAM++'s denominator 2 + w mean(A) must stay positive; after a swish features are >= -0.2785.
+LARGEST_HEAD_WEIGHT = 2 / 0.2785
+PACKAGES = ("tensorflow-cpu", "keras", "openvino", "numpy", "opencv-python-headless", "pillow")
+
+
+class UnstableHead(ValueError):
+    """A head weight is so large that Grad-CAM++ would divide by zero."""
+
+
+class ParityError(RuntimeError):
+    """An exported graph does not compute what the network computes."""
+
+
+def export(
+    network: Network,
+    folder: Path,
+    *,
+    name: str,
+    backbone: str,
+    preprocessing: Preprocessing,
+    graphs: tuple[str, ...],
+    findings: Findings | None,
+    probe: NDArray[np.uint8] | None = None,
+) -> Bundle:
+    """Write the bundle into `folder` (replaced if it exists), reopen it and compare each graph with the network.
+
+    `probe` uint8 [n, s, s, 3] are more images to compare on, beside the golden cases. Raises UnstableHead,
+    ParityError, GoldenMismatch.
+    """
+    head = _head_of(network)
+    shutil.rmtree(folder, ignore_errors=True)
+    (folder / "graphs").mkdir(parents=True)
+    images = draw_squares(size=preprocessing.size, count=GOLDEN_CASES)
+    reference = infer(network, images).logits
+    description: dict[str, Any] = {
+        "schema_version": SCHEMA_VERSION,
+        "name": name,
+        "trained": findings is not None,
+        "classes": CLASSES,
+        "preprocessing": preprocessing.model_dump(),
+        "backbone": backbone,
+        "feature_shape": network.backbone.output_shape[1:],
+        "head_shape": head.w.shape,
+        "temperature": findings.temperature if findings else 1.0,
+        "thresholds": (findings.thresholds if findings else Thresholds(moderate=0.1, high=0.5)).model_dump(),
+        "graphs": {graph: _WRITERS[graph](network, folder).model_dump() for graph in graphs},
+        "metrics": findings.metrics.model_dump() if findings else None,
+        "data": findings.data.model_dump() if findings else None,
+        "packages": {package: version(package) for package in PACKAGES},
+    }
+    (folder / CARD).write_text(render_card(description), encoding="utf-8")
+    bundle = write(folder, description=description, head=head, golden=Golden(images, reference))
+    for graph in graphs:
+        runtime = open_runtime(bundle, name=graph.partition("-")[0].replace("keras", "tensorflow"))
+        if probe is not None:
+            difference = np.abs(softmax(runtime.run(probe).logits) - softmax(infer(network, probe).logits)).max()
+            if not difference <= TOLERANCE:
+                raise ParityError(f"{graph} differs from the network by {difference:.2g} of probability.")
+    return bundle
+
+
+def _head_of(network: Network) -> Head:
+    w, b = (np.asarray(array, np.float32) for array in network.head.get_weights())
+    if w.max() >= LARGEST_HEAD_WEIGHT:
+        raise UnstableHead(f"The largest head weight is {w.max():.2f}; it must stay below {LARGEST_HEAD_WEIGHT:.2f}.")
+    return Head(w=w, b=b)
+
+
+def _write_openvino(network: Network, folder: Path) -> Graph:
+    import openvino as ov
+
+    graph = ov.convert_model(network.forward.get_concrete_function())
+    path = "graphs/openvino-fp32.xml"
+    ov.save_model(graph, folder / path, compress_to_fp16=False)
+    return Graph(path=path, precision="fp32", tolerance=TOLERANCE)
+
+
+def _write_keras(network: Network, folder: Path) -> Graph:
+    path = "graphs/keras.keras"
+    network.model.save(folder / path)
+    return Graph(path=path, precision="fp32", tolerance=TOLERANCE)
+
+
+_WRITERS: Mapping[str, Any] = {"openvino-fp32": _write_openvino, "keras": _write_keras}
