@@ -1,0 +1,42 @@
+# make serve: from a fresh clone to a running service.  make test: everything that is checked.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+# Locks are resolved for the oldest supported Python, without the address of any package index.
+COMPILE = uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml
+
+.PHONY: serve test check lock clean
+
+serve: .venv/.serve
+	@$(BIN)/python -m inference.registry starter models/starter
+	@$(BIN)/python -m service
+
+test: check
+	$(BIN)/pytest -n 2 --dist loadfile --durations 10
+
+check: .venv/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+.venv/bin/python:
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Lunar needs Python 3.11 or newer")'
+	$(PYTHON) -m venv .venv
+
+.venv/.serve: requirements.lock | .venv/bin/python
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@touch $@
+
+.venv/.dev: requirements-dev.lock | .venv/bin/python
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
+
+# One lock a set of extras; `tensorflow` and `gpu` exclude each other. Needs uv.
+lock:
+	$(COMPILE) -o requirements.lock
+	$(COMPILE) -c requirements.lock --extra tensorflow --extra training -o requirements-training.lock
+	$(COMPILE) -c requirements-training.lock --extra tensorflow --extra training --extra dev -o requirements-dev.lock
+	$(COMPILE) -c requirements.lock --extra gpu --extra training -o requirements-gpu.lock
+
+clean:
+	rm -rf .venv .lunar

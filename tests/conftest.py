@@ -1,0 +1,47 @@
+"""Fixtures that several rooms share."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from inference.bundle import Bundle, open_bundle
+from inference.classifier import Classifier
+from inference.registry import Registry, register_starter
+from inference.settings import RegistrySettings
+from tests.fakes import FakeRuntime, write_fake_bundle
+from tests.running import ROOT, STARTER, running_service
+
+
+@pytest.fixture(scope="session")
+def fake_bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    return write_fake_bundle(tmp_path_factory.mktemp("fake") / "bundle")
+
+
+@pytest.fixture(scope="session")
+def fake_classifier(fake_bundle: Bundle) -> Classifier:
+    return Classifier(fake_bundle, FakeRuntime(fake_bundle))
+
+
+@pytest.fixture(scope="session")
+def starter() -> Bundle:
+    return open_bundle(STARTER)
+
+
+@pytest.fixture(scope="session")
+def starter_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a real service on a real local registry with the committed starter."""
+    home = tmp_path_factory.mktemp("home")
+    register_starter(Registry(RegistrySettings(home=home)), open_bundle(STARTER), alias="champion")
+    with running_service(home) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """LUNAR_DATA; tests on real images are skipped where it is not."""
+    data = (ROOT / os.environ.get("LUNAR_DATA", "../shared/data")).resolve()
+    if not (data / "ham10000").is_dir():
+        pytest.skip(f"no real images: LUNAR_DATA ({data}) holds no folder ham10000")
+    return data

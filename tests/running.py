@@ -1,0 +1,56 @@
+"""The real service as a process of its own."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+ROOT = Path(__file__).resolve().parent.parent
+STARTER = ROOT / "models" / "starter"
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+@contextmanager
+def running_service(home: Path, *, wait_s: float = 60, **settings: str) -> Iterator[str]:
+    """`python -m service` on a free port with LUNAR_HOME=home, from ready to stopped; yields its address."""
+    port = free_port()
+    environment = os.environ | {"LUNAR_HOME": str(home), "LUNAR_PORT": str(port)}
+    environment |= {f"LUNAR_{name.upper()}": value for name, value in settings.items()}
+    log = home / "service.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "service"], cwd=ROOT, env=environment, stdout=output, stderr=output
+        )
+        try:
+            address = f"http://127.0.0.1:{port}"
+            _wait_until_ready(address, process, log, wait_s)
+            yield address
+        finally:
+            process.terminate()
+            process.wait(timeout=20)
+
+
+def _wait_until_ready(address: str, process: "subprocess.Popen[bytes]", log: Path, wait_s: float) -> None:
+    deadline = time.monotonic() + wait_s
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            break
+        try:
+            if httpx.get(f"{address}/health/ready").status_code == 200:
+                return
+        except httpx.TransportError:
+            time.sleep(0.05)
+            continue
+        time.sleep(0.05)
+    raise RuntimeError(f"the service did not become ready:\n{log.read_text()}")
