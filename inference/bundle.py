@@ -128,6 +128,8 @@ def _listing(folder: Path) -> list[str]:
 
 
 def _read_arrays(path: Path, dtypes: Mapping[str, type[np.generic]]) -> dict[str, NDArray[Any]]:
+    if not zipfile.is_zipfile(path):  # NumPy 2.4 leaves a broken object behind when it finds out itself
+        raise InvalidBundle(f"{path.name} cannot be read.")
     try:
         with np.load(path, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
@@ -136,6 +138,8 @@ def _read_arrays(path: Path, dtypes: Mapping[str, type[np.generic]]) -> dict[str
     if arrays.keys() != dtypes.keys():
         raise InvalidBundle(f"{path.name} holds {', '.join(arrays)}; expected {', '.join(dtypes)}.")
     for name, dtype in dtypes.items():
+        if not isinstance(arrays[name], np.ndarray):  # NumPy hands out a member that is no array as bytes
+            raise InvalidBundle(f"{path.name} cannot be read.")
         if arrays[name].dtype != dtype:
             raise InvalidBundle(f"{path.name}: {name} is {arrays[name].dtype}; expected {np.dtype(dtype)}.")
     return arrays

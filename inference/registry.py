@@ -5,13 +5,14 @@
 """
 
 import argparse
+import fcntl
 import os
 import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -75,9 +76,13 @@ class Registry:
         cached = self.home / "cache" / version.digest
         if not version.digest.isalnum():
             raise InvalidBundle(f"{version.name} {version.version} has no digest tag: it was not published by Lunar.")
-        if not cached.is_dir():
-            self._download(version, cached)
-        return open_bundle(cached)
+        with self._cache_lock():
+            if cached.is_dir():
+                try:
+                    return open_bundle(cached)
+                except InvalidBundle:
+                    shutil.rmtree(cached)  # damaged on this disk
+            return self._download(version, cached)
 
     def publish(self, bundle: Bundle, *, alias: str, source: str, run_id: str | None = None) -> Version:
         """Upload a bundle as a new version and point `alias` at it.
@@ -111,8 +116,16 @@ class Registry:
         with self._client() as client:
             client.set_registered_model_alias(self.name, alias, version)
 
-    def _download(self, version: Version, cached: Path) -> None:
-        cached.parent.mkdir(parents=True, exist_ok=True)
+    @contextmanager
+    def _cache_lock(self) -> Iterator[None]:
+        """One at a time, across threads and processes that share the folder."""
+        folder = self.home / "cache"
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / ".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def _download(self, version: Version, cached: Path) -> Bundle:
         staging = Path(tempfile.mkdtemp(prefix=".download-", dir=cached.parent))
         try:
             with self._client() as client:
@@ -127,8 +140,8 @@ class Registry:
                 raise InvalidBundle(
                     f"{version.name} {version.version} is tagged with a digest that is not its bundle's."
                 )
-            with suppress(FileExistsError):  # another process was faster with the same content
-                bundle.path.rename(cached)
+            bundle.path.rename(cached)
+            return replace(bundle, path=cached)
         finally:
             shutil.rmtree(staging, ignore_errors=True)
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
+import httpx2
 
 ROOT = Path(__file__).resolve().parent.parent
 STARTER = ROOT / "models" / "starter"
@@ -22,8 +22,8 @@ def free_port() -> int:
 
 
 @contextmanager
-def running_service(home: Path, *, wait_s: float = 60, **settings: str) -> Iterator[str]:
-    """`python -m service` on a free port with LUNAR_HOME=home, from ready to stopped; yields its address."""
+def running_service(home: Path, *, ready: bool = True, wait_s: float = 60, **settings: str) -> Iterator[str]:
+    """`python -m service` on a free port with LUNAR_HOME=home, from ready (or live) to stopped; yields its address."""
     port = free_port()
     environment = os.environ | {"LUNAR_HOME": str(home), "LUNAR_PORT": str(port)}
     environment |= {f"LUNAR_{name.upper()}": value for name, value in settings.items()}
@@ -34,23 +34,23 @@ def running_service(home: Path, *, wait_s: float = 60, **settings: str) -> Itera
         )
         try:
             address = f"http://127.0.0.1:{port}"
-            _wait_until_ready(address, process, log, wait_s)
+            _wait(f"{address}/health/{'ready' if ready else 'live'}", process, log, wait_s)
             yield address
         finally:
             process.terminate()
             process.wait(timeout=20)
 
 
-def _wait_until_ready(address: str, process: "subprocess.Popen[bytes]", log: Path, wait_s: float) -> None:
+def _wait(url: str, process: "subprocess.Popen[bytes]", log: Path, wait_s: float) -> None:
     deadline = time.monotonic() + wait_s
     while time.monotonic() < deadline:
         if process.poll() is not None:
             break
         try:
-            if httpx.get(f"{address}/health/ready").status_code == 200:
+            if httpx2.get(url).status_code == 200:
                 return
-        except httpx.TransportError:
+        except httpx2.TransportError:
             time.sleep(0.05)
             continue
         time.sleep(0.05)
-    raise RuntimeError(f"the service did not become ready:\n{log.read_text()}")
+    raise RuntimeError(f"the service did not come up:\n{log.read_text()}")

@@ -4,9 +4,10 @@ import tomllib
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from inference.image import Preprocessing
+from training.backbones import BACKBONES
 
 
 class InvalidConfig(ValueError):
@@ -42,6 +43,13 @@ class ModelConfig(Section):
     weights: Literal["imagenet", "random"]
     dropout: float = Field(ge=0, lt=1)
     preprocessing: Preprocessing
+
+    @field_validator("backbone")
+    @classmethod
+    def _known(cls, backbone: str) -> str:
+        if backbone not in BACKBONES:
+            raise ValueError(f"unknown backbone {backbone!r}; there are: {', '.join(BACKBONES)}")
+        return backbone
 
 
 class WarmUpConfig(Section):

@@ -43,10 +43,13 @@ def split_records(
     """
     labels = np.array([record.label for record in records])
     lesions = np.array([record.lesion_id for record in records])
-    kind = StratifiedGroupKFold if by == "lesion" else StratifiedKFold
-    folds = kind(n_splits=_SLICES, shuffle=True, random_state=seed)
+    if by == "lesion":
+        kind = StratifiedGroupKFold(n_splits=_SLICES, shuffle=True, random_state=seed)
+        folds = kind.split(labels, labels, lesions)
+    else:
+        folds = StratifiedKFold(n_splits=_SLICES, shuffle=True, random_state=seed).split(labels, labels)
     slice_of = np.empty(len(records), dtype=int)
-    for number, (_, members) in enumerate(folds.split(labels, labels, lesions)):
+    for number, (_, members) in enumerate(folds):
         slice_of[members] = number
     first = round(fractions[0] * _SLICES)
     second = first + round(fractions[1] * _SLICES)

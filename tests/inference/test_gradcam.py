@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from inference.bundle import Head
 from inference.explainers import EXPLAINERS
 from inference.taxonomy import CLASSES
-from training import backbones
+from tests.untrained import untrained_network
 from training.drawn import draw_squares
 
 AGREEMENT = 1e-5
@@ -17,10 +17,8 @@ AGREEMENT = 1e-5
 @pytest.fixture(scope="module")
 def network() -> tuple[Head, NDArray[np.float32]]:
     """A random head of standard deviation 0.05 and the features of three drawn images from EfficientNetV2-B0."""
-    tf.keras.utils.set_random_seed(7)
-    backbone = backbones.build("efficientnetv2-b0", size=128, weights=None)
+    backbone = untrained_network("efficientnetv2-b0", size=128).backbone
     features = np.asarray(backbone(draw_squares(size=128, count=3).astype(np.float32), training=False))
-    features = features / features.std()  # random weights let the signal fade; a trained network's has this size
     generator = np.random.default_rng(7)
     w = generator.normal(0, 0.05, (features.shape[-1], len(CLASSES)))
     return Head(w.astype(np.float32), generator.normal(0, 0.05, len(CLASSES)).astype(np.float32)), features

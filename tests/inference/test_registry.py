@@ -1,0 +1,130 @@
+"""A real MLflow registry in a sqlite file of its own."""
+
+import shutil
+import threading
+from pathlib import Path
+
+import pytest
+
+from inference import registry as module
+from inference.bundle import Bundle, InvalidBundle
+from inference.registry import NoSuchModel, Registry, RegistryUnavailable, main, register_starter
+from inference.settings import RegistrySettings
+from tests.fakes import write_fake_bundle
+
+
+@pytest.fixture(scope="module")
+def empty_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home whose database exists already: creating its tables takes seconds, once is enough."""
+    home = tmp_path_factory.mktemp("empty")
+    Registry(RegistrySettings(home=home)).experiment()
+    return home
+
+
+@pytest.fixture
+def home(empty_home: Path, tmp_path: Path) -> Path:
+    """A fresh copy; its experiment is made again, because it knows where its artifacts lie."""
+    import sqlite3
+
+    copy = Path(shutil.copytree(empty_home, tmp_path / "home"))
+    with sqlite3.connect(copy / "mlflow.db") as database:
+        database.execute("UPDATE experiments SET artifact_location = ? WHERE name = 'lunar'", [str(copy / "artifacts")])
+    return copy
+
+
+@pytest.fixture
+def registry(home: Path) -> Registry:
+    return Registry(RegistrySettings(home=home))
+
+
+def test_published_resolved_fetched(registry: Registry, fake_bundle: Bundle) -> None:
+    published = registry.publish(fake_bundle, alias="candidate", source="test")
+    assert registry.resolve("candidate") == published
+    assert (published.version, published.digest) == ("1", fake_bundle.manifest.digest)
+    fetched = registry.fetch(published)
+    assert fetched.manifest == fake_bundle.manifest
+    assert fetched.path.parent == registry.home / "cache"
+
+
+def test_a_cached_bundle_needs_no_download(registry: Registry, fake_bundle: Bundle) -> None:
+    version = registry.publish(fake_bundle, alias="champion", source="test")
+    registry.fetch(version)
+    shutil.rmtree(registry.home / "artifacts")
+    assert registry.fetch(version).manifest.digest == version.digest
+
+
+def test_a_damaged_cache_is_downloaded_again(registry: Registry, fake_bundle: Bundle) -> None:
+    version = registry.publish(fake_bundle, alias="champion", source="test")
+    cached = registry.fetch(version).path
+    (cached / "head.npz").write_bytes(b"")
+    assert registry.fetch(version).manifest == fake_bundle.manifest
+
+
+def test_a_bundle_that_is_not_what_its_tag_says_is_refused(registry: Registry, fake_bundle: Bundle) -> None:
+    version = registry.publish(fake_bundle, alias="champion", source="test")
+    forged = type(version)(version.name, version.version, version.alias, "f" * 64, version.source)
+    with pytest.raises(InvalidBundle, match="digest"):
+        registry.fetch(forged)
+    assert not [path for path in (registry.home / "cache").iterdir() if path.is_dir()]
+
+
+def test_many_at_once_download_without_harm(registry: Registry, fake_bundle: Bundle) -> None:
+    version = registry.publish(fake_bundle, alias="champion", source="test")
+    found: list[str] = []
+    threads = [threading.Thread(target=lambda: found.append(registry.fetch(version).manifest.digest)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [version.digest] * 4
+    assert [path.name for path in (registry.home / "cache").iterdir() if path.is_dir()] == [version.digest]
+
+
+def test_unknown_models_and_aliases_are_told_from_an_absent_registry(
+    registry: Registry, fake_bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(NoSuchModel):
+        registry.resolve("champion")
+    registry.publish(fake_bundle, alias="candidate", source="test")
+    with pytest.raises(NoSuchModel):
+        registry.resolve("champion")
+    with pytest.raises(NoSuchModel):
+        registry.move_alias("champion", "77")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    nobody = Registry(RegistrySettings(home=tmp_path / "other", tracking_uri="http://127.0.0.1:9"))
+    with pytest.raises(RegistryUnavailable, match=r"127\.0\.0\.1:9"):
+        nobody.resolve("champion")
+
+
+def test_the_starter_is_registered_by_the_rule(registry: Registry, tmp_path: Path) -> None:
+    """When there is no champion, or when it is another starter; never over what somebody promoted."""
+    first, second, theirs = (write_fake_bundle(tmp_path / name, seed=i) for i, name in enumerate("abc"))
+    assert register_starter(registry, first, alias="champion").version == "1"
+    assert register_starter(registry, first, alias="champion").version == "1"
+    assert register_starter(registry, second, alias="champion").version == "2"
+    promoted = registry.publish(theirs, alias="candidate", source="training")
+    registry.move_alias("champion", promoted.version)
+    assert register_starter(registry, first, alias="champion").version == promoted.version
+    assert registry.resolve("champion").digest == theirs.manifest.digest
+
+
+def test_the_command_line(
+    home: Path, fake_bundle: Bundle, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setenv("LUNAR_HOME", str(home))
+    assert main(["starter", str(fake_bundle.path)]) == 0
+    assert main(["publish", str(fake_bundle.path)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("skin-lesion@champion is version 1 (starter, ")
+    assert lines[1].startswith("skin-lesion@candidate is version 2 (manual, ")
+    assert main(["publish", str(tmp_path)]) == 1
+    assert "manifest" in capsys.readouterr().err
+
+
+def test_mlflow_is_told_to_keep_quiet(registry: Registry) -> None:
+    """No telemetry leaves a clinic."""
+    import os
+
+    registry.experiment()
+    assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "true"
+    assert module.EXPERIMENT == "lunar"

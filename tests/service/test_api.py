@@ -1,0 +1,321 @@
+"""The contract of docs/api.md, on a fake runtime."""
+
+import base64
+import io
+import json
+import logging
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from fastapi.testclient import TestClient
+from PIL import Image
+
+from inference.classifier import Classifier
+from inference.taxonomy import CLASSES
+from inference.wording import DISCLAIMER
+from service.errors import PROBLEMS
+from service.security import HEADERS
+from tests.inference.test_image import png_claiming
+from tests.service.conftest import lesion
+
+GOOD = lesion()
+
+
+def post(client: TestClient, path: str = "/predict", data: bytes = GOOD, **options: object) -> dict:
+    response = client.post(path, files={"file": ("lesion.jpg", data, "image/jpeg")}, **options)
+    assert response.status_code == 200, response.text
+    return response.json()
+
+
+def picture(encoded: str) -> Image.Image:
+    image = Image.open(io.BytesIO(base64.b64decode(encoded)))
+    image.load()
+    return image
+
+
+def test_predict_answers_as_documented(client: TestClient, fake_classifier: Classifier) -> None:
+    answer = post(client)
+    assert list(answer["probabilities"]) == list(CLASSES)
+    assert sum(answer["probabilities"].values()) == pytest.approx(1, abs=1e-9)
+    prepared = fake_classifier.prepare(GOOD)
+    expected = fake_classifier.predict(prepared, fake_classifier.run(prepared.batch))
+    assert list(answer["probabilities"].values()) == pytest.approx(expected.probabilities.tolist(), abs=1e-12)
+    assert answer["prediction"]["class"] == expected.code
+    assert answer["prediction"]["probability"] == max(answer["probabilities"].values())
+    malignant = sum(answer["probabilities"][code] for code in ("mel", "bcc", "akiec"))
+    assert answer["risk"]["malignant_probability"] == pytest.approx(malignant)
+    assert answer["model"] == {
+        "name": "skin-lesion", "version": "1", "alias": "champion", "backbone": "fake", "input_size": 32,
+    }  # fmt: skip
+    assert [warning["code"] for warning in answer["warnings"]] == ["untrained_model"]
+    assert answer["disclaimer"] == DISCLAIMER["es"]
+    assert set(answer) == {
+        "request_id", "model", "prediction", "risk", "probabilities", "warnings", "disclaimer",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("content_type", ["image/jpeg", "image/whatever", "application/octet-stream"])
+def test_the_raw_body_is_the_same_image(client: TestClient, content_type: str) -> None:
+    response = client.post("/predict", content=GOOD, headers={"Content-Type": content_type})
+    assert response.json()["probabilities"] == post(client)["probabilities"]
+
+
+@pytest.mark.parametrize("format_", ["PNG", "WEBP", "BMP", "TIFF"])
+def test_the_content_decides_not_the_name_or_the_type(client: TestClient, format_: str) -> None:
+    assert post(client, data=lesion(format_))["prediction"]["class"] in CLASSES
+
+
+def test_explain_adds_the_map_of_the_predicted_class(client: TestClient) -> None:
+    answer = post(client, "/explain")
+    (one,) = answer["explanations"]
+    assert one["class"] == answer["prediction"]["class"]
+    assert one["method"] == "gradcam++"
+    assert one["peak"] > 0
+    heatmap, overlay = picture(one["heatmap"]), picture(one["overlay"])
+    assert (heatmap.mode, heatmap.size) == ("L", (60, 45))
+    assert (overlay.mode, overlay.size) == ("RGB", (60, 45))
+    assert answer["field_of_view"] == {"x": 7, "y": 0, "width": 45, "height": 45}
+    assert answer["image"] == {"width": 60, "height": 45}
+    assert answer["probabilities"] == post(client)["probabilities"]
+
+
+def test_explain_all_targets_and_methods(client: TestClient) -> None:
+    answer = post(client, "/explain?target=all&method=all&render=heatmap")
+    pairs = [(each["method"], each["class"]) for each in answer["explanations"]]
+    assert pairs == [(method, code) for method in ("gradcam++", "gradcam") for code in CLASSES]
+    assert all("heatmap" in each and "overlay" not in each for each in answer["explanations"])
+
+
+@pytest.mark.parametrize("written", ["gradcam%2B%2B", "gradcam++", "gradcampp"])
+def test_a_plus_sign_may_arrive_as_a_space(client: TestClient, written: str) -> None:
+    (one,) = post(client, f"/explain?method={written}&render=overlay&target=mel")["explanations"]
+    assert (one["method"], one["class"]) == ("gradcam++", "mel")
+    assert "heatmap" not in one
+
+
+def test_views_are_averaged(client: TestClient, fake_classifier: Classifier) -> None:
+    prepared = fake_classifier.prepare(GOOD, tta=8)
+    expected = fake_classifier.predict(prepared, fake_classifier.run(prepared.batch)).probabilities
+    assert list(post(client, "/predict?tta=8")["probabilities"].values()) == pytest.approx(expected.tolist())
+
+
+@pytest.mark.parametrize(("query", "header", "language"), [
+    ("", "", "es"), ("?lang=en", "", "en"), ("?lang=es", "en", "es"), ("", "en-GB,en;q=0.9", "en"),
+    ("", "fr, en;q=0.5, es;q=0.7", "es"), ("", "de", "es"), ("", "en;q=0", "es"), ("", "en;q=x, ;;,", "es"),
+])  # fmt: skip
+def test_language(client: TestClient, query: str, header: str, language: str) -> None:
+    answer = post(client, f"/predict{query}", headers={"Accept-Language": header})
+    assert answer["disclaimer"] == DISCLAIMER[language]
+
+
+def test_several_frames_warn(client: TestClient) -> None:
+    frames = [Image.new("RGB", (20, 20), (level, 90, 80)) for level in (200, 10)]
+    buffer = io.BytesIO()
+    frames[0].save(buffer, "PNG", save_all=True, append_images=frames[1:])
+    warnings = post(client, "/predict?lang=en", data=buffer.getvalue())["warnings"]
+    assert {
+        "code": "first_frame_only",
+        "message": "The file holds several images; only the first was analysed.",
+    } in warnings
+
+
+GIF = io.BytesIO()
+Image.new("RGB", (9, 9)).save(GIF, "GIF")
+MULTIPART = {"Content-Type": "multipart/form-data; boundary=x"}
+
+BAD_INPUT = [
+    ("nothing at all", {}, 400, "no-image"),
+    ("an empty body", {"content": b"", "headers": {"Content-Type": "image/jpeg"}}, 400, "no-image"),
+    ("an empty file", {"files": {"file": ("a.jpg", b"")}}, 400, "no-image"),
+    ("another field", {"files": {"image": ("a.jpg", GOOD)}}, 400, "no-image"),
+    ("a text field", {"files": {"file": (None, "hello")}}, 400, "no-image"),
+    ("two files", {"files": [("file", ("a.jpg", GOOD)), ("file", ("b.jpg", GOOD))]}, 400, "several-images"),
+    ("three files", {"files": [("file", ("a.jpg", GOOD))] * 3}, 400, "several-images"),
+    ("two fields", {"files": [("file", ("a.jpg", GOOD)), ("other", ("b.jpg", GOOD))]}, 400, "several-images"),
+    ("no boundary", {"content": b"--x", "headers": {"Content-Type": "multipart/form-data"}}, 400, "broken-upload"),
+    ("another boundary", {"content": b"--y\r\n\r\n", "headers": MULTIPART}, 400, "broken-upload"),
+    ("a form that is cut off", {"content": b"--x\r\nContent-Dis", "headers": MULTIPART}, 400, "no-image"),
+    ("too many bytes", {"content": b"\xff\xd8\xff" + bytes(100_000)}, 413, "body-too-large"),
+    ("too many bytes in a form", {"files": {"file": ("a.jpg", bytes(100_000))}}, 413, "body-too-large"),
+    ("too many pixels", {"content": png_claiming(9000, 9000)}, 413, "image-too-large"),
+    ("text", {"content": b"hello"}, 415, "unsupported-format"),
+    ("text called jpg", {"files": {"file": ("a.jpg", b"hello", "image/jpeg")}}, 415, "unsupported-format"),
+    ("a GIF", {"files": {"file": ("a.png", GIF.getvalue(), "image/png")}}, 415, "unsupported-format"),
+    ("JSON", {"json": {"file": "x"}}, 415, "unsupported-format"),
+    ("half a JPEG", {"content": GOOD[: len(GOOD) // 2]}, 422, "unreadable-image"),
+    ("a wrong language", {"params": {"lang": "fr"}, "content": GOOD}, 422, "invalid-parameter"),
+    ("three views", {"params": {"tta": "3"}, "content": GOOD}, 422, "invalid-parameter"),
+    ("an unknown parameter", {"params": {"colour": "red"}, "content": GOOD}, 422, "invalid-parameter"),
+    ("a wrong method", {"params": {"method": "lime"}, "content": GOOD}, 422, "invalid-parameter"),
+    ("a wrong target", {"params": {"target": "wart"}, "content": GOOD}, 422, "invalid-parameter"),
+    ("a wrong rendering", {"params": {"render": "svg"}, "content": GOOD}, 422, "invalid-parameter"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("request_", "status", "slug"), [row[1:] for row in BAD_INPUT], ids=[row[0] for row in BAD_INPUT]
+)
+def test_bad_input(open_client: Callable[..., TestClient], request_: dict, status: int, slug: str) -> None:
+    response = open_client(max_body_bytes=50_000).post("/explain", **request_)
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == "application/problem+json"
+    problem = response.json()
+    assert problem["type"] == f"urn:lunar:problem:{slug}"
+    assert problem["status"] == status
+    assert problem["title"]
+    assert problem["detail"]
+    assert problem["request_id"] == response.headers["X-Request-ID"]
+
+
+@pytest.mark.parametrize(("query", "allowed"), [
+    ("lang=fr", "'es' or 'en'"), ("tta=3", "1, 2, 4 or 8"), ("target=wart", "'vasc'"), ("method=lime", "'gradcam'"),
+    ("render=svg", "'both', 'heatmap' or 'overlay'"),
+])  # fmt: skip
+def test_a_wrong_value_names_the_allowed_ones(client: TestClient, query: str, allowed: str) -> None:
+    detail = client.post(f"/explain?{query}", content=GOOD).json()["detail"]
+    assert allowed in detail
+    assert query.partition("=")[0] in detail
+
+
+def test_a_chunked_body_is_bounded_while_it_is_read(open_client: Callable[..., TestClient]) -> None:
+    def chunks() -> object:
+        for _ in range(100):
+            yield bytes(1000)
+
+    response = open_client(max_body_bytes=50_000).post("/predict", content=chunks())
+    assert response.status_code == 413
+    assert "50,000 bytes" in response.json()["detail"]
+
+
+def test_an_inside_error_says_nothing_of_the_inside(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def explode(*_: object) -> None:
+        raise RuntimeError("secret path /etc/lunar")
+
+    monkeypatch.setattr(Classifier, "predict", explode)
+    with caplog.at_level(logging.INFO):
+        response = client.post("/predict", content=GOOD)
+    assert response.status_code == 500
+    assert response.json() == {
+        "type": "urn:lunar:problem:internal",
+        "title": "Something went wrong inside the service",
+        "status": 500,
+        "request_id": response.headers["X-Request-ID"],
+    }
+    assert "secret path" in caplog.text  # the log has it
+
+
+def test_other_http_errors_are_problems_too(client: TestClient) -> None:
+    for response, status in ((client.get("/nowhere"), 404), (client.get("/predict"), 405)):
+        assert response.status_code == status
+        assert response.headers["content-type"] == "application/problem+json"
+        assert response.json()["type"] == "about:blank"
+        assert response.json()["request_id"]
+
+
+def test_a_full_queue_answers_at_once(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    from service.batching import Lane
+    from service.errors import Overloaded
+
+    async def full(*_: object) -> None:
+        raise Overloaded("32 requests are waiting already.")
+
+    monkeypatch.setattr(Lane, "submit", full)
+    response = client.post("/predict", content=GOOD)
+    assert response.status_code == 503
+    assert response.json()["type"] == "urn:lunar:problem:overloaded"
+    assert int(response.headers["Retry-After"]) > 0
+
+
+def test_a_late_answer_is_a_503(open_client: Callable[..., TestClient], monkeypatch: pytest.MonkeyPatch) -> None:
+    import time
+
+    run = Classifier.run
+    monkeypatch.setattr(Classifier, "run", lambda self, batch: (time.sleep(0.5), run(self, batch))[1])
+    response = open_client(request_timeout_s=0.1).post("/predict", content=GOOD)
+    assert response.status_code == 503
+    assert response.json()["type"] == "urn:lunar:problem:deadline-exceeded"
+    assert "0.1 s" in response.json()["detail"]
+
+
+def test_every_problem_has_its_own_slug() -> None:
+    slugs = [problem.slug for problem in PROBLEMS.values()]
+    assert len(set(slugs)) == len(slugs)
+    assert all((problem.status == 503) == (problem.retry_after is not None) for problem in PROBLEMS.values())
+
+
+def test_model_tells_what_is_served(client: TestClient, fake_classifier: Classifier) -> None:
+    answer = client.get("/model").json()
+    assert answer["model"]["version"] == "1"
+    assert answer["runtime"] == "fake"
+    assert answer["manifest"]["digest"] == fake_classifier.bundle.manifest.digest
+    assert answer["manifest"]["thresholds"] == {"moderate": 0.2, "high": 0.6}
+    assert answer["card"] == "# A fake\n"
+
+
+def test_health(client: TestClient) -> None:
+    for path in ("live", "ready", "startup"):
+        response = client.get(f"/health/{path}")
+        assert (response.status_code, response.json()) == (200, {"status": "ok"})
+
+
+def test_request_ids_are_kept_if_harmless(client: TestClient) -> None:
+    assert client.get("/health/live", headers={"X-Request-ID": "abc-1"}).headers["X-Request-ID"] == "abc-1"
+    made = client.get("/health/live", headers={"X-Request-ID": 'x"\ny' * 40}).headers["X-Request-ID"]
+    assert len(made) == 32
+
+
+def test_every_answer_carries_the_security_headers(client: TestClient) -> None:
+    for path in ("/health/live", "/nowhere", "/docs", "/openapi.json"):
+        headers = client.get(path).headers
+        assert {name: headers[name] for name in HEADERS} == HEADERS
+
+
+def test_the_openapi_document_describes_bodies_and_problems(client: TestClient) -> None:
+    document = client.get("/openapi.json").json()
+    for path in ("/predict", "/explain"):
+        operation = document["paths"][path]["post"]
+        assert set(operation["requestBody"]["content"]) == {
+            "multipart/form-data", "image/*", "application/octet-stream",
+        }  # fmt: skip
+        assert {"200", "400", "413", "415", "422", "503"} <= set(operation["responses"])
+    assert "Not a medical device" in json.dumps(document) or "not a medical device" in json.dumps(document)
+
+
+def test_the_docs_page_needs_nothing_from_elsewhere(client: TestClient) -> None:
+    page = client.get("/docs").text
+    assert "http" not in page.replace("http-equiv", "")
+    for asset in ("swagger-ui-bundle.js", "swagger-ui.css"):
+        assert client.get(f"/docs/assets/{asset}").status_code == 200
+
+
+def test_logs_are_json_without_anything_of_the_upload(client: TestClient, caplog: pytest.LogCaptureFixture) -> None:
+    from service.telemetry import JsonFormatter
+
+    exif = Image.Exif()
+    exif[0x010E] = "patient Jane Doe"
+    with caplog.at_level(logging.INFO):
+        client.post("/predict?lang=en", files={"file": ("jane-doe.jpg", lesion(exif=exif))})
+    lines = [json.loads(JsonFormatter().format(record)) for record in caplog.records]
+    (line,) = [line for line in lines if line["message"] == "request" and line["path"] == "/predict"]
+    assert line["status"] == 200
+    assert line["milliseconds"] > 0
+    assert "jane" not in json.dumps(lines).lower()
+
+
+def test_answers_do_not_depend_on_who_else_asks(client: TestClient) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    images = [lesion(width=40 + 10 * i, height=45) for i in range(6)]
+    alone = [post(client, data=image)["probabilities"] for image in images]
+    with ThreadPoolExecutor(6) as pool:
+        together = list(pool.map(lambda image: post(client, data=image)["probabilities"], images * 3))
+    assert together == alone * 3
+    assert len({json.dumps(each) for each in alone}) == 6
+
+
+def test_probabilities_are_not_rounded(client: TestClient) -> None:
+    values = np.array(list(post(client)["probabilities"].values()))
+    assert (values != values.round(6)).any()

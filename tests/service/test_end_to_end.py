@@ -1,0 +1,110 @@
+"""The real thing: `python -m service` as a process, a sqlite registry, real graphs, HTTP."""
+
+import base64
+import io
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx2
+import numpy as np
+import pytest
+from PIL import Image
+
+from inference.bundle import Bundle, open_bundle
+from inference.classifier import Classifier
+from inference.registry import Registry
+from inference.settings import RegistrySettings
+from tests.running import ROOT, STARTER, running_service
+from tests.service.conftest import lesion
+
+
+def post(address: str, path: str, data: bytes) -> dict:
+    response = httpx2.post(f"{address}{path}", files={"file": data}, timeout=60)
+    assert response.status_code == 200, response.text
+    return response.json()
+
+
+def check_explanation(answer: dict, *, width: int, height: int) -> None:
+    assert sum(answer["probabilities"].values()) == pytest.approx(1, abs=1e-9)
+    (one,) = answer["explanations"]
+    heatmap, overlay = (Image.open(io.BytesIO(base64.b64decode(one[name]))) for name in ("heatmap", "overlay"))
+    assert (heatmap.mode, overlay.mode) == ("L", "RGB")
+    assert heatmap.size == overlay.size == (width, height)
+    assert one["peak"] > 0
+    assert np.asarray(heatmap).max() >= 250
+
+
+def test_the_starter_answers_a_drawn_lesion(starter_service: str) -> None:
+    answer = post(starter_service, "/explain", lesion(width=600, height=450))
+    check_explanation(answer, width=600, height=450)
+    assert answer["field_of_view"] == {"x": 75, "y": 0, "width": 450, "height": 450}
+    assert answer["model"]["backbone"] == "efficientnet-lite2"
+    assert answer["warnings"] == []
+
+
+def test_the_service_says_what_the_command_line_says(starter_service: str, tmp_path: Path) -> None:
+    path = tmp_path / "lesion.jpg"
+    path.write_bytes(lesion(width=300, height=200))
+    command = [sys.executable, "-m", "inference", "--bundle", str(STARTER), "--explain", "--lang", "en", str(path)]
+    printed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    answer = post(starter_service, "/explain?lang=en", path.read_bytes())
+    line = json.loads(printed)
+    assert line.keys() == answer.keys() - {"request_id"}
+    for key in line.keys() - {"model", "probabilities"}:
+        if key not in ("prediction", "risk", "explanations"):
+            assert line[key] == answer[key]
+    assert line["prediction"]["class"] == answer["prediction"]["class"]
+    assert line["probabilities"] == pytest.approx(answer["probabilities"], abs=1e-6)
+    assert line["explanations"][0]["peak"] == pytest.approx(answer["explanations"][0]["peak"], rel=1e-4)
+
+
+def test_real_lesions_get_real_answers(starter_service: str, starter: Bundle, real_data: Path) -> None:
+    """Whole frames of 600 x 450, as a camera writes them; most are naevi, and most of those are recognised."""
+    folder = real_data / "ham10000"
+    diagnoses = {
+        row.split(",")[1]: row.split(",")[2] for row in (folder / "HAM10000_metadata.csv").read_text().splitlines()
+    }
+    classifier = Classifier.open(starter)
+    hits, naevi = 0, 0
+    for path in sorted((folder / "originals_600x450").glob("*.jpg")):
+        answer = post(starter_service, "/explain", path.read_bytes())
+        check_explanation(answer, width=600, height=450)
+        prepared = classifier.prepare(path.read_bytes())
+        direct = classifier.predict(prepared, classifier.run(prepared.batch))
+        assert list(answer["probabilities"].values()) == pytest.approx(direct.probabilities.tolist(), abs=1e-6)
+        if diagnoses[path.stem] == "nv":
+            naevi += 1
+            hits += answer["prediction"]["class"] == "nv"
+    assert naevi > 10
+    assert hits > naevi / 2
+
+
+def test_a_second_start_is_ready_in_ten_seconds(starter_service: str, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    Registry(RegistrySettings(home=home)).publish(open_bundle(STARTER), alias="champion", source="test")
+    with running_service(home):
+        pass
+    started = time.monotonic()
+    with running_service(home, wait_s=10):
+        assert time.monotonic() - started < 10
+
+
+def test_no_model_yet_is_a_503_that_says_why(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    Registry(RegistrySettings(home=home)).experiment()
+    with running_service(home, ready=False) as address:
+        assert httpx2.get(f"{address}/health/live").status_code == 200
+        deadline = time.monotonic() + 20
+        while "being loaded" in httpx2.get(f"{address}/health/ready").json()["reason"]:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        for path in ("/predict", "/explain"):
+            response = httpx2.post(f"{address}{path}", content=lesion())
+            assert response.status_code == 503
+            assert response.json()["type"] == "urn:lunar:problem:no-model"
+            assert "skin-lesion" in response.json()["detail"]
+            assert int(response.headers["Retry-After"]) > 0
+        assert httpx2.get(f"{address}/model").status_code == 503

@@ -1,0 +1,70 @@
+"""EfficientNetV2M at 480 x 480, the product's reference model, all the way with random weights."""
+
+import shutil
+from pathlib import Path
+
+import httpx2
+import numpy as np
+import pytest
+
+from inference.bundle import Bundle
+from inference.image import Preprocessing
+from inference.probability import softmax
+from inference.registry import Registry
+from inference.runtimes import open_runtime
+from inference.settings import RegistrySettings
+from inference.taxonomy import CLASSES
+from tests.running import running_service
+from tests.service.conftest import lesion
+from tests.service.test_end_to_end import check_explanation, post
+from tests.untrained import untrained_network
+from training.drawn import draw_squares
+from training.export import export
+
+
+@pytest.fixture(scope="module")
+def v2m(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """EfficientNetV2M at 480 x 480, untrained, exported with both graphs (export compares each with the network)."""
+    return export(
+        untrained_network("efficientnetv2-m", size=480),
+        tmp_path_factory.mktemp("v2m") / "bundle",
+        name="v2m-untrained",
+        backbone="efficientnetv2-m",
+        preprocessing=Preprocessing(size=480, fit="squash"),
+        graphs=("openvino-fp32", "keras"),
+        findings=None,
+    )
+
+
+def test_v2m_on_both_runtimes(v2m: Bundle) -> None:
+    assert v2m.manifest.feature_shape == (15, 15, 1280)
+    images = draw_squares(size=480, count=3)
+    found = {}
+    for name in ("openvino", "tensorflow"):
+        runtime = open_runtime(v2m, name=name)
+        together = runtime.run(images)
+        alone = [runtime.run(image[np.newaxis]) for image in images]
+        assert np.abs(softmax(together.logits) - softmax(np.concatenate([one.logits for one in alone]))).max() < 1e-4
+        assert np.ptp(together.logits, axis=0).max() > 0  # three different images, three different answers
+        found[name] = together
+    one, other = found["openvino"], found["tensorflow"]
+    assert np.abs(softmax(one.logits) - softmax(other.logits)).max() < 1e-4
+    assert np.abs(one.features - other.features).max() < 1e-3 * np.abs(other.features).max()
+
+
+def test_v2m_from_the_registry_over_http(v2m: Bundle, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    registry = Registry(RegistrySettings(home=home))
+    registry.publish(v2m, alias="champion", source="test")
+    shutil.rmtree(v2m.path / "graphs")  # what is served comes out of the registry
+    with running_service(home) as address:
+        answer = post(address, "/predict?lang=en", lesion(width=600, height=450))
+        assert answer["model"]["backbone"] == "efficientnetv2-m"
+        assert answer["model"]["input_size"] == 480
+        assert [each["code"] for each in answer["warnings"]] == ["untrained_model"]
+        explained = post(address, "/explain?target=mel", lesion(width=600, height=450))
+        check_explanation(explained, width=600, height=450)
+        assert explained["explanations"][0]["class"] == "mel"
+        assert list(explained["probabilities"]) == list(CLASSES)
+        assert explained["field_of_view"] == {"x": 0, "y": 0, "width": 600, "height": 450}
+        assert httpx2.get(f"{address}/model").json()["runtime"] == "openvino"

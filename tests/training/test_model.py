@@ -1,0 +1,64 @@
+import keras
+import numpy as np
+import pytest
+
+from inference.image import Preprocessing
+from tests.untrained import untrained_network
+from training.drawn import draw_squares
+from training.export import UnstableHead, export
+from training.model import Network, freeze
+from training.stages import class_weights
+
+
+@pytest.fixture(scope="module")
+def network() -> Network:
+    return untrained_network("efficientnetv2-b0", size=64)
+
+
+def test_the_logits_follow_from_the_features_and_the_head(network: Network) -> None:
+    """What the closed-form explanation relies on."""
+    outputs = network.forward(draw_squares(size=64, count=3))
+    w, b = network.head.get_weights()
+    assert np.asarray(outputs["logits"]) == pytest.approx(
+        np.asarray(outputs["features"]).mean(axis=(1, 2)) @ w + b, abs=1e-4
+    )
+    assert network.head.compute_dtype == "float32"
+
+
+def test_a_frozen_backbone_does_not_move_not_even_its_statistics(network: Network) -> None:
+    freeze(network.backbone)
+    before = [np.array(weight) for weight in network.backbone.get_weights()]
+    outputs = network.model(network.model.input)["logits"]
+    trained = keras.Model(network.model.input, outputs)
+    trained.compile("sgd", keras.losses.CategoricalCrossentropy(from_logits=True))
+    head = [np.array(weight) for weight in network.head.get_weights()]
+    trained.fit(draw_squares(size=64, count=4), np.eye(7)[[0, 1, 2, 3]], epochs=2, verbose=0)
+    assert all((a == b).all() for a, b in zip(before, network.backbone.get_weights(), strict=True))
+    assert not all((a == b).all() for a, b in zip(head, network.head.get_weights(), strict=True))
+    network.head.set_weights(head)
+
+
+def test_a_head_that_grad_cam_cannot_stand_is_not_exported(network: Network, tmp_path) -> None:
+    w, b = network.head.get_weights()
+    large = w.copy()
+    large[0, 0] = 7.2
+    network.head.set_weights([large, b])
+    spec = Preprocessing(size=64, fit="squash")
+    with pytest.raises(UnstableHead, match=r"7\.20"):
+        export(
+            network,
+            tmp_path / "bundle",
+            name="x",
+            backbone="efficientnetv2-b0",
+            preprocessing=spec,
+            graphs=("openvino-fp32",),
+            findings=None,
+        )
+    network.head.set_weights([w, b])
+
+
+def test_class_weights_balance_the_loss() -> None:
+    labels = np.array([0] * 10 + [5] * 90)
+    weights = class_weights(labels, "balanced")
+    assert weights[0] * 10 == pytest.approx(weights[5] * 90)
+    assert (class_weights(labels, "none") == 1).all()
