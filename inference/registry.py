@@ -166,6 +166,7 @@ class Registry:
 
 _MLFLOW_ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_LOGGING_LEVEL": "WARNING",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # the default of 7 with back-off takes minutes to say no
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "15",
 }

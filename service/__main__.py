@@ -1,7 +1,5 @@
 """python -m service: serve until stopped."""
 
-import logging
-
 import uvicorn
 
 from service.app import create_app
@@ -14,7 +12,7 @@ def main() -> None:
     settings = Settings()
     configure_logging(settings.log_level)
     shown = "localhost" if settings.host in ("127.0.0.1", "0.0.0.0") else settings.host  # noqa: S104
-    logging.getLogger("service").info("open http://%s:%d", shown, settings.port)
+    print(f"Lunar: http://{shown}:{settings.port} (not a medical device; Ctrl+C stops it)", flush=True)
     uvicorn.run(create_app(settings), host=settings.host, port=settings.port, log_config=None, server_header=False)
 
 

@@ -27,7 +27,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Exit status 0, or 1 with the cause on stderr."""
     given = _parse(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    logging.getLogger("alembic").setLevel(logging.WARNING)
+    for chatty in ("alembic", "mlflow"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     try:
         return int(given.action(given))
     except (InvalidConfig, InvalidDataset, NoSuchModel, RegistryUnavailable, OSError) as error:
