@@ -19,16 +19,22 @@ class Locale:
     language: Language
     texts: Mapping[str, Any]
 
-    def percent(self, share: float) -> str:
+    def percent(self, share: float, *, digits: int = 1) -> str:
         """0.8123 -> "81.2%" or "81,2 %". A share that is not 0 or 1 is never written as if it were."""
-        if 0 < share < 0.001:
-            return f"< {self._write(0.1)}"
-        if 0.999 < share < 1:
-            return f"> {self._write(99.9)}"
-        return self._write(share * 100)
+        step = 10.0**-digits
+        if 0 < share * 100 < step:
+            return f"< {self._write(step, digits)}"
+        if 0 < 100 - share * 100 < step:
+            return f"> {self._write(100 - step, digits)}"
+        return self._write(share * 100, digits)
 
-    def _write(self, number: float) -> str:
-        text = f"{number:.1f}"
+    def either(self, names: tuple[str, ...]) -> str:
+        """("a", "b", "c") -> "a, b or c"."""
+        *some, last = names
+        return f"{', '.join(some)} {self.texts['page']['or']} {last}"
+
+    def _write(self, number: float, digits: int) -> str:
+        text = f"{number:.{digits}f}"
         return f"{text.replace('.', ',')}{_NARROW_SPACE}%" if _DECIMAL_COMMA[self.language] else f"{text}%"
 
 

@@ -45,21 +45,19 @@ def add_page(app: FastAPI, settings: Settings, champion: Champion, examiner: Exa
         "languages": {code: each.texts["page"]["name"] for code, each in locales.items()},
         "field": FIELD,
         "limit": settings.max_body_bytes,
-        "facts": {
-            "formats": ", ".join(FORMATS),
-            "megabytes": f"{settings.max_body_bytes / 1e6:g}",
-            "megapixels": f"{settings.max_pixels / 1e6:g}",
-        },
         "confident": {"high": risk.HIGH_CONFIDENCE, "medium": risk.MEDIUM_CONFIDENCE},
-        "scale": ["#" + bytes(colour).hex() for colour in colormap.table()[::51]],
+        "scale": ["#" + bytes(colour).hex() for colour in colormap.table()[::17]],
     }
+
+    limits = {"megabytes": f"{settings.max_body_bytes / 1e6:g}", "megapixels": f"{settings.max_pixels / 1e6:g}"}
 
     def locale_of(request: Request) -> Locale:
         asked = next((each for each in LANGUAGES if each == request.query_params.get("lang")), None)
         return locales[negotiate(asked, request.headers.get("accept-language", ""))]
 
     def render(template: str, locale: Locale, outcome: dict[str, Any]) -> str:
-        return environment.get_template(template).render(locale=locale, t=locale.texts, **outcome)
+        facts = limits | {"formats": locale.either(FORMATS)}
+        return environment.get_template(template).render(locale=locale, t=locale.texts, facts=facts, **outcome)
 
     def whole(locale: Locale, outcome: dict[str, Any]) -> str:
         try:

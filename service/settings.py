@@ -21,3 +21,16 @@ class Settings(RegistrySettings):
     request_timeout_s: float = Field(30.0, gt=0, description="Deadline of a request, in seconds")
     registry_retry_s: float = Field(15.0, gt=0, description="Wait before a failed look at the registry is repeated")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe level logged")
+
+
+def table() -> str:
+    """Every setting as a Markdown table; the README holds its output."""
+    rows = ["| variable | default | meaning |", "| --- | --- | --- |"]
+    for name, field in Settings.model_fields.items():
+        default = "" if field.default is None else f"`{field.default}`"
+        rows.append(f"| `LUNAR_{name.upper()}` | {default} | {field.description} |")
+    return "\n".join(rows)
+
+
+if __name__ == "__main__":
+    print(table())

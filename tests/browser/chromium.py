@@ -1,0 +1,43 @@
+"""A real Chromium, or a visible reason why there is none."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+class NoChromium(RuntimeError):
+    """No Chromium can be found."""
+
+
+@contextmanager
+def chromium() -> Iterator["Browser"]:
+    """The Chromium of LUNAR_CHROMIUM or of the path, headless. Raises NoChromium."""
+    found = os.environ.get("LUNAR_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
+    if found is None:
+        raise NoChromium(f"no Chromium: neither LUNAR_CHROMIUM nor one of {', '.join(NAMES)} on the path")
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError as error:
+        raise NoChromium("no Chromium: the package playwright is not installed") from error
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=list(ARGUMENTS))
+        try:
+            yield browser
+        finally:
+            browser.close()
