@@ -24,6 +24,6 @@ def untrained_network(backbone: str, *, size: int, fit: Fit = "squash") -> Netwo
     network.backbone(draw_squares(size=size, count=4).astype(np.float32), training=True)
     for layer in norms:
         layer.momentum = 0.99
-    largest = np.abs(infer(network, draw_squares(size=size, count=2)).logits).max()
+    largest = np.abs(infer(network, draw_squares(size=size, count=2))).max()
     network.head.set_weights([array / largest for array in network.head.get_weights()])
     return network

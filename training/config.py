@@ -2,12 +2,14 @@
 
 import tomllib
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from inference.image import Preprocessing
 from training.backbones import BACKBONES
+
+Share = Field(ge=0, le=1)
 
 
 class InvalidConfig(ValueError):
@@ -26,11 +28,12 @@ class DataConfig(Section):
     licence: str
     metadata: str
     images: tuple[str, ...] = Field(min_length=1)
+    per_class: int | None = Field(None, ge=20, description="only so many images of each class: for a smoke run")
     split: Literal["lesion", "image"]
     fractions: tuple[float, float, float]
 
     @model_validator(mode="after")
-    def _whole(self) -> "DataConfig":
+    def _whole(self) -> Self:
         if abs(sum(self.fractions) - 1) > 1e-9 or min(self.fractions) <= 0:
             raise ValueError(f"the fractions {self.fractions} must be positive and sum to 1")
         return self
@@ -52,16 +55,70 @@ class ModelConfig(Section):
         return backbone
 
 
-class WarmUpConfig(Section):
-    """The head's training on the frozen backbone's pooled features."""
+class AugmentConfig(Section):
+    """What is done to training images. Rotation is a share of a turn, the rest shares of size or range."""
 
-    epochs: int = Field(ge=1)
-    batch: int = Field(ge=1)
-    learning_rate: float = Field(gt=0)
-    weight_decay: float = Field(ge=0)
+    horizontal_flip: bool
+    vertical_flip: bool
+    rotation: float = Field(ge=0, le=0.5)
+    zoom: float = Field(ge=0, lt=1)
+    translation: float = Field(ge=0, lt=1)
+    contrast: float = Share
+    brightness: float = Share
+    blur_probability: float = Share
+    erase_probability: float = Share
+    erase_sides: tuple[float, float]
+    mixup_probability: float = Share
+    mixup_alpha: float | None = Field(gt=0, description="Beta(alpha, alpha); none: uniform, as in the reference")
+    cutmix_probability: float = Share
+    cutmix_sides: tuple[float, float]
+
+    @field_validator("mixup_alpha", mode="before")
+    @classmethod
+    def _none(cls, value: object) -> object:
+        return None if value == "none" else value  # TOML has no null
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> Self:
+        if self.mixup_probability + self.cutmix_probability > 1:
+            raise ValueError("mixup_probability and cutmix_probability exclude each other: their sum must not exceed 1")
+        for low, high in (self.erase_sides, self.cutmix_sides):
+            if not 0 < low <= high <= 1:
+                raise ValueError(f"the sides {low}, {high} must be shares of the image, the smaller first")
+        return self
+
+
+class LossConfig(Section):
+    """Cross-entropy or focal loss on soft labels; class weights stand inside the loss."""
+
+    kind: Literal["cross_entropy", "focal"]
     label_smoothing: float = Field(ge=0, lt=1)
     class_weights: Literal["none", "balanced"]
-    views: Literal[1, 2, 4, 8]
+    focal_gamma: float = Field(ge=0)
+    focal_alpha: float = Field(gt=0, le=1)
+
+
+class OptimiserConfig(Section):
+    """AdamW; no weight decay on biases and BatchNorm."""
+
+    batch: int = Field(ge=1)
+    weight_decay: float = Field(ge=0)
+    clip: float = Field(gt=0)
+    clip_by: Literal["variable", "global"]
+    schedule: Literal["plateau", "cosine"]
+    plateau_patience: int = Field(ge=1)
+    plateau_factor: float = Field(gt=0, lt=1)
+    precision: Literal["float32", "mixed_float16"]
+    distribute: Literal["none", "mirrored"]
+
+
+class StageConfig(Section):
+    """One stage: how many of the backbone's last layers train (none in warm-up), how long, how fast."""
+
+    layers: int = Field(ge=0)
+    epochs: int = Field(ge=0)
+    learning_rate: float = Field(gt=0)
+    patience: int = Field(ge=1, description="epochs without a better validation loss before it stops")
 
 
 class Config(Section):
@@ -72,7 +129,11 @@ class Config(Section):
     graphs: tuple[Literal["openvino-fp32", "keras"], ...]
     data: DataConfig
     model: ModelConfig
-    warm_up: WarmUpConfig
+    augment: AugmentConfig
+    loss: LossConfig
+    optimiser: OptimiserConfig
+    warm_up: StageConfig
+    fine_tune: StageConfig
 
 
 def load(path: Path) -> Config:

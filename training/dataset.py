@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from inference.image import ImageError, Preprocessing, prepare
 from inference.taxonomy import CLASSES
+from training.config import Config
 from training.index import InvalidDataset, Record
 
 if TYPE_CHECKING:
@@ -63,6 +64,52 @@ def prepare_images(records: Sequence[Record], spec: Preprocessing) -> NDArray[np
     if failures:
         raise InvalidDataset(f"{len(failures)} of {len(records)} images cannot be read, such as {failures[0]}")
     return images
+
+
+class TrainingBatches:
+    """The epochs of a stage: (uint8 [b, s, s, 3], float32 [b, 7]) shuffled and augmented.
+
+    One graph for all epochs; what an epoch looks like depends on its seed and nothing else.
+    """
+
+    def __init__(self, part: Part, config: Config) -> None:
+        import tensorflow as tf
+
+        from training.augment import augment
+
+        size, count = part.images.shape[1], config.optimiser.batch
+        one_hot = np.eye(len(CLASSES), dtype=np.float32)[part.labels]
+        self._count = len(part.labels)
+
+        def rows(step: np.int64) -> tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.int32]]:
+            chosen = self._order[step * count : (step + 1) * count]
+            return part.images[chosen], one_hot[chosen], np.array([self._root, step], np.int32)
+
+        def load(step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            images, labels, seed = tf.numpy_function(rows, [step], [tf.uint8, tf.float32, tf.int32])
+            images = tf.ensure_shape(images, [None, size, size, 3])
+            labels = tf.ensure_shape(labels, [None, len(CLASSES)])
+            return augment(images, labels, config=config.augment, seed=tf.ensure_shape(seed, [2]))
+
+        steps = tf.data.Dataset.range(-(-self._count // count))
+        loaded = steps.map(load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        self._dataset = loaded.prefetch(tf.data.AUTOTUNE)
+
+    def epoch(self, seed: Sequence[int]) -> tf.data.Dataset:
+        """The batches of one epoch; to be read before the next one is asked for."""
+        sequence = np.random.SeedSequence(seed)
+        self._order = np.random.default_rng(sequence).permutation(self._count)
+        self._root = int(sequence.generate_state(1)[0] % 2**31)
+        return self._dataset
+
+
+def validation_batches(part: Part, *, batch: int) -> tf.data.Dataset:
+    """(uint8 [b, s, s, 3], float32 [b, 7]) in order."""
+    import tensorflow as tf
+
+    one_hot = np.eye(len(CLASSES), dtype=np.float32)[part.labels]
+    labels = tf.data.Dataset.from_tensor_slices(one_hot).batch(batch)
+    return tf.data.Dataset.zip((batches(part.images, batch=batch), labels))
 
 
 def batches(images: NDArray[np.uint8], *, batch: int) -> tf.data.Dataset:

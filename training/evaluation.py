@@ -31,14 +31,14 @@ class Findings:
 
 def evaluate(network: Network, *, config: Config, split: Split, validation: dataset.Part, command: str) -> Findings:
     """Choose temperature and thresholds on validation data, then measure on the test part."""
-    logits = infer(network, validation.images).logits
+    logits = infer(network, validation.images)
     temperature = metrics.fit_temperature(validation.labels, logits)
     thresholds = metrics.choose_thresholds(validation.labels, softmax(logits, temperature))
 
     test = dataset.load_part(split.test, config.model.preprocessing)
     measured = metrics.measure(
         test.labels,
-        softmax(infer(network, test.images).logits, temperature),
+        softmax(infer(network, test.images), temperature),
         lesions=dataset.lesions_of(split.test),
         source="the test part",
         command=command,

@@ -58,7 +58,7 @@ def export(
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "graphs").mkdir(parents=True)
     images = draw_squares(size=preprocessing.size, count=GOLDEN_CASES)
-    reference = infer(network, images).logits
+    reference = infer(network, images)
     description: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "name": name,
@@ -80,7 +80,7 @@ def export(
     for graph in graphs:
         runtime = open_runtime(bundle, name=graph.partition("-")[0].replace("keras", "tensorflow"))
         if probe is not None:
-            difference = np.abs(softmax(runtime.run(probe).logits) - softmax(infer(network, probe).logits)).max()
+            difference = np.abs(softmax(runtime.run(probe).logits) - softmax(infer(network, probe))).max()
             if not difference <= TOLERANCE:
                 raise ParityError(f"{graph} differs from the network by {difference:.2g} of probability.")
     return bundle

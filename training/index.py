@@ -1,8 +1,9 @@
 """HAM10000 on disk -> one record an image. Accepts the Kaggle layout and any folder of <image_id>.jpg."""
 
 import csv
+import random
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,6 +45,19 @@ def read_index(metadata: Path, folders: Iterable[Path]) -> tuple[Record, ...]:
     if not records:
         raise InvalidDataset(f"None of the {len(rows)} images of {metadata.name} was found.")
     return records
+
+
+def limit_classes(records: Sequence[Record], count: int, *, seed: int) -> tuple[Record, ...]:
+    """At most `count` records of each class, drawn by the seed, in the index's order: for smoke runs."""
+    order = random.Random(seed).sample(range(len(records)), len(records))  # noqa: S311 - no secret
+    taken: Counter[int] = Counter()
+    chosen = set()
+    for position in order:
+        label = records[position].label
+        if taken[label] < count:
+            taken[label] += 1
+            chosen.add(position)
+    return tuple(record for position, record in enumerate(records) if position in chosen)
 
 
 def _read_rows(metadata: Path) -> list[dict[str, str]]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from inference.taxonomy import CLASSES
 from training import backbones
-from training.config import ModelConfig
+from training.config import Config, ModelConfig
 from training.dataset import batches
 
 if TYPE_CHECKING:
@@ -22,61 +22,75 @@ if TYPE_CHECKING:
 class Network:
     """One network and its two parts. `model`: uint8 [n, s, s, 3] -> {"logits" [n, 7], "features" [n, h, w, C]}.
 
-    `forward` is the same as one traced function, never training; export takes its graph.
+    `forward` is the same as one traced function, never training; export takes its graph. `strategy` distributes it.
     """
 
     model: keras.Model
     backbone: keras.Model
     head: keras.layers.Dense
-    dropout: float
     forward: tf.types.experimental.GenericFunction
+    strategy: tf.distribute.Strategy
 
 
-def build(config: ModelConfig) -> Network:
-    """Build the network; its head is float32 and works on logits."""
+def build(config: ModelConfig, *, strategy: tf.distribute.Strategy | None = None) -> Network:
+    """Build the network under Keras's current dtype policy; pooling and head are float32, the head gives logits."""
     import keras
     import tensorflow as tf
 
     size = config.preprocessing.size
     weights: backbones.Weights = "imagenet" if config.weights == "imagenet" else None
-    backbone = backbones.build(config.backbone, size=size, weights=weights)
-    head = keras.layers.Dense(len(CLASSES), dtype="float32", name="head")
-
-    image = keras.Input((size, size, 3), dtype="uint8", name="image")
-    features = backbone(keras.layers.Rescaling(1.0, name="to_float")(image))
-    pooled = keras.layers.GlobalAveragePooling2D(dtype="float32", name="pool")(features)
-    logits = head(keras.layers.Dropout(config.dropout, name="dropout")(pooled))
-    model = keras.Model(image, {"logits": logits, "features": features}, name=config.backbone.replace("-", "_"))
+    strategy = strategy or tf.distribute.get_strategy()
+    with strategy.scope():
+        backbone = backbones.build(config.backbone, size=size, weights=weights)
+        head = keras.layers.Dense(len(CLASSES), dtype="float32", name="head")
+        image = keras.Input((size, size, 3), dtype="uint8", name="image")
+        features = backbone(keras.layers.Rescaling(1.0, name="to_float")(image))
+        pooled = keras.layers.GlobalAveragePooling2D(dtype="float32", name="pool")(features)
+        logits = head(keras.layers.Dropout(config.dropout, dtype="float32", name="dropout")(pooled))
+        model = keras.Model(image, {"logits": logits, "features": features}, name=config.backbone.replace("-", "_"))
 
     @tf.function(input_signature=[tf.TensorSpec([None, size, size, 3], tf.uint8, name="image")])
     def forward(image: tf.Tensor) -> Any:
         return model(image, training=False)
 
-    return Network(model=model, backbone=backbone, head=head, dropout=config.dropout, forward=forward)
+    return Network(model=model, backbone=backbone, head=head, forward=forward, strategy=strategy)
 
 
-@dataclass(frozen=True, slots=True)
-class Inferred:
-    """The network's answers: logits float32 [n, 7], and the features averaged over space, float32 [n, C]."""
+def build_for(config: Config) -> Network:
+    """The network of a run, in its precision and distributed over the machine's GPUs if it says so."""
+    import keras
+    import tensorflow as tf
 
-    logits: NDArray[np.float32]
-    pooled: NDArray[np.float32]
-
-
-def infer(network: Network, images: NDArray[np.uint8], *, batch: int = 32) -> Inferred:
-    """Run the network on uint8 [n, s, s, 3] without training it."""
-    found = [network.forward(rows) for rows in batches(images, batch=batch)]
-    logits = np.concatenate([np.asarray(outputs["logits"], np.float32) for outputs in found])
-    pooled = np.concatenate([np.asarray(outputs["features"], np.float32).mean(axis=(1, 2)) for outputs in found])
-    return Inferred(logits, pooled)
+    keras.config.set_dtype_policy(config.optimiser.precision)
+    mirrored = config.optimiser.distribute == "mirrored"
+    try:
+        return build(config.model, strategy=tf.distribute.MirroredStrategy() if mirrored else None)
+    finally:
+        keras.config.set_dtype_policy("float32")
 
 
-def freeze(backbone: keras.Model) -> None:
-    """Let no weight of the backbone move.
+def in_float32(network: Network, config: ModelConfig) -> Network:
+    """The same weights in a network that computes in float32 on one device: what is evaluated and exported."""
+    single = build(config)
+    single.model.set_weights(network.model.get_weights())
+    return single
 
-    Every BatchNorm is named too: under Keras 3.15 an outer `training=True` overrides `backbone(x, training=False)`
-    and moves its statistics, unless the layer itself is frozen.
+
+def infer(network: Network, images: NDArray[np.uint8], *, batch: int = 32) -> NDArray[np.float32]:
+    """The logits float32 [n, 7] of uint8 [n, s, s, 3], without training."""
+    found = [network.forward(rows)["logits"] for rows in batches(images, batch=batch)]
+    return np.concatenate([np.asarray(logits, np.float32) for logits in found])
+
+
+def unfreeze(backbone: keras.Model, layers: int) -> None:
+    """Let only the last `layers` layers of the flat backbone train, and no BatchNorm.
+
+    Every BatchNorm is frozen itself: under Keras 3.15 an outer `training=True` overrides `backbone(x, training=False)`
+    and moves its statistics otherwise.
     """
-    backbone.trainable = False
-    for layer in backbone.layers:
-        layer.trainable = False
+    import keras
+
+    backbone.trainable = True
+    first = len(backbone.layers) - layers
+    for position, layer in enumerate(backbone.layers):
+        layer.trainable = position >= first and not isinstance(layer, keras.layers.BatchNormalization)

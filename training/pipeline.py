@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +12,13 @@ import keras
 from inference.bundle import Bundle
 from inference.registry import Registry, Version
 from training import model, stages
+from training.checkpoint import Checkpoints
 from training.config import Config
 from training.dataset import load_part
 from training.evaluation import evaluate
 from training.export import export
-from training.index import read_index
-from training.split import split_records
+from training.index import limit_classes, read_index
+from training.split import Split, split_records
 from training.tracking import tracked_run
 
 CANDIDATE = "candidate"
@@ -32,22 +34,26 @@ class Result:
 
 
 def run(config: Config, *, data: Path, folder: Path, registry: Registry, command: str) -> Result:
-    """Train, evaluate, export to `folder` and publish as candidate.
+    """Train, evaluate, export to `folder` and publish as candidate; a run that was killed goes on where it stopped.
 
     `data` is the folder of LUNAR_DATA; `command` is what the model card names as the source of its numbers.
     """
     keras.utils.set_random_seed(config.seed)
-    with tracked_run(registry, config.name) as tracked:
-        records = read_index(data / config.data.metadata, [data / images for images in config.data.images])
-        split = split_records(records, by=config.data.split, fractions=config.data.fractions, seed=config.seed)
+    records = read_index(data / config.data.metadata, [data / images for images in config.data.images])
+    if config.data.per_class:
+        records = limit_classes(records, config.data.per_class, seed=config.seed)
+    split = split_records(records, by=config.data.split, fractions=config.data.fractions, seed=config.seed)
+    checkpoints = Checkpoints(registry.home / "runs" / f"{config.name}-{identity(config, split)}")
+    with tracked_run(registry, config.name, checkpoints) as tracked:
         tracked.parameters(config.model_dump(mode="json") | {"split_digest": split.digest()})
-        log.info("%d images; split %s", len(records), split.digest()[:12])
+        log.info("%d images; split %s; checkpoints in %s", len(records), split.digest()[:12], checkpoints.folder)
 
-        network = model.build(config.model)
+        network = model.build_for(config)
         train, validation = (load_part(part, config.model.preprocessing) for part in (split.train, split.validation))
-        history = stages.warm_up(network, train=train, validation=validation, config=config.warm_up, seed=config.seed)
-        tracked.history(history, prefix="warm_up.")
-        log.info("warm-up: validation accuracy %.3f", history["val_accuracy"][-1])
+        course = stages.Course(network, train, validation, config, checkpoints)
+        tracked.history(stages.warm_up(course), prefix="warm_up.")
+        tracked.history(stages.fine_tune(course), prefix="fine_tune.")
+        network = model.in_float32(network, config.model)
 
         findings = evaluate(network, config=config, split=split, validation=validation, command=command)
         tracked.metrics({name: each.value for name, each in findings.metrics.overall.items()}, prefix="test.")
@@ -64,3 +70,8 @@ def run(config: Config, *, data: Path, folder: Path, registry: Registry, command
         )
         version = registry.publish(bundle, alias=CANDIDATE, source="training", run_id=tracked.run_id)
     return Result(bundle, version)
+
+
+def identity(config: Config, split: Split) -> str:
+    """A short digest of everything that decides what a run computes: another configuration is another run."""
+    return hashlib.sha256((config.model_dump_json() + split.digest()).encode()).hexdigest()[:12]

@@ -1,53 +1,129 @@
-"""The stages of training. So far: warm-up, the head on the frozen backbone's features."""
+"""The two stages of training: warm_up and fine_tune are two calls of one fit()."""
 
 from __future__ import annotations
 
+import logging
+from dataclasses import dataclass
+from typing import Any
+
 import keras
 import numpy as np
-from numpy.typing import NDArray
 
-from inference.taxonomy import CLASSES
-from inference.views import GROUP
-from training.config import WarmUpConfig
-from training.dataset import Part
-from training.model import Network, freeze, infer
+from training.checkpoint import Checkpoints
+from training.config import Config, OptimiserConfig, StageConfig
+from training.dataset import Part, TrainingBatches, validation_batches
+from training.losses import build_loss
+from training.model import Network, unfreeze
+from training.progress import History, Progress
 
-History = dict[str, list[float]]
+WARM_UP, FINE_TUNE = "warm_up", "fine_tune"
 
-
-def warm_up(network: Network, *, train: Part, validation: Part, config: WarmUpConfig, seed: int) -> History:
-    """Train the head; the backbone is frozen, so the features of every view are computed once."""
-    freeze(network.backbone)
-    features = np.concatenate(
-        [infer(network, view.apply(train.images, (1, 2))).pooled for view in GROUP[: config.views]]
-    )
-    labels = np.tile(train.labels, config.views)
-    inputs = keras.Input((features.shape[1],))
-    head = keras.Model(inputs, network.head(keras.layers.Dropout(network.dropout, seed=seed)(inputs)))
-    head.compile(
-        optimizer=keras.optimizers.AdamW(config.learning_rate, weight_decay=config.weight_decay),
-        loss=keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=config.label_smoothing),
-        metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
-    )
-    fitted = head.fit(
-        features,
-        _one_hot(labels),
-        sample_weight=class_weights(train.labels, config.class_weights)[labels],
-        validation_data=(infer(network, validation.images).pooled, _one_hot(validation.labels)),
-        epochs=config.epochs,
-        batch_size=config.batch,
-        verbose=0,
-    )
-    return {name: [float(value) for value in values] for name, values in fitted.history.items()}
+log = logging.getLogger(__name__)
 
 
-def class_weights(labels: NDArray[np.int64], kind: str) -> NDArray[np.float32]:
-    """The weight of each class in the loss, [7]: ones, or inverse to its frequency ("balanced")."""
-    counts = np.bincount(labels, minlength=len(CLASSES))
-    if kind == "none":
-        return np.ones(len(CLASSES), np.float32)
-    return (len(labels) / (len(CLASSES) * np.maximum(counts, 1))).astype(np.float32)
+@dataclass(frozen=True, slots=True)
+class Course:
+    """Everything both stages share."""
+
+    network: Network
+    train: Part
+    validation: Part
+    config: Config
+    checkpoints: Checkpoints
 
 
-def _one_hot(labels: NDArray[np.int64]) -> NDArray[np.float32]:
-    return np.eye(len(CLASSES), dtype=np.float32)[labels]
+def warm_up(course: Course) -> History:
+    """Train the head; the backbone is frozen (unless the configuration says otherwise)."""
+    return fit(course, course.config.warm_up, name=WARM_UP)
+
+
+def fine_tune(course: Course) -> History:
+    """Train the head and the last layers of the backbone, but no BatchNorm."""
+    return fit(course, course.config.fine_tune, name=FINE_TUNE)
+
+
+def fit(course: Course, stage: StageConfig, *, name: str) -> History:
+    """Train until the stage is finished, going on after the last finished epoch, and keep the best weights.
+
+    Order, augmentation and dropout depend on seed, stage and epoch alone, so that a run that was killed ends like one
+    that was not.
+    """
+    unfreeze(course.network.backbone, stage.layers)
+    model = compiled(course, stage)
+    batches = TrainingBatches(course.train, course.config)
+    validation = validation_batches(course.validation, batch=course.config.optimiser.batch)
+    progress = _resume(course, name, model) or Progress.start(stage)
+    while not progress.finished(stage):
+        model.optimizer.learning_rate.assign(progress.learning_rate)
+        seed = [course.config.seed, (WARM_UP, FINE_TUNE).index(name), progress.epoch]
+        _seed_dropout(course.network, seed)
+        numbers = model.fit(
+            batches.epoch(seed),
+            validation_data=validation,
+            shuffle=False,  # the batches come shuffled
+            verbose=0,
+        ).history
+        progress = progress.after(
+            {key: float(values[-1]) for key, values in numbers.items()} | {"learning_rate": progress.learning_rate},
+            stage=stage,
+            optimiser=course.config.optimiser,
+        )
+        course.checkpoints.save(
+            name, progress, model=_arrays(course.network.model.weights), optimiser=_arrays(model.optimizer.variables)
+        )
+        last = {key: values[-1] for key, values in progress.history.items()}
+        log.info(
+            "%s %d/%d: loss %.4f, validation loss %.4f, validation accuracy %.3f",
+            *(name, progress.epoch, stage.epochs, last["loss"], last["val_loss"], last["val_accuracy"]),
+        )
+    if progress.epoch:
+        _assign(course.network.model.weights, course.checkpoints.best(name))
+    return progress.history
+
+
+def compiled(course: Course, stage: StageConfig) -> keras.Model:
+    """The network from image to logits, ready to train; shares its variables with the network."""
+    with course.network.strategy.scope():
+        model = keras.Model(course.network.model.input, course.network.model.output["logits"])
+        model.compile(
+            optimizer=build_optimiser(course.config.optimiser, stage.learning_rate),
+            loss=build_loss(course.config.loss, course.train.labels),
+            metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
+        )
+        model.optimizer.build(model.trainable_variables)
+    return model
+
+
+def build_optimiser(config: OptimiserConfig, learning_rate: float) -> keras.optimizers.Optimizer:
+    """AdamW without weight decay on biases and BatchNorm (Loshchilov and Hutter, ICLR 2019)."""
+    clip = {"clipnorm": config.clip} if config.clip_by == "variable" else {"global_clipnorm": config.clip}
+    optimiser = keras.optimizers.AdamW(learning_rate, weight_decay=config.weight_decay, **clip)
+    optimiser.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    return optimiser
+
+
+def _resume(course: Course, name: str, model: keras.Model) -> Progress | None:
+    found = course.checkpoints.latest(name)
+    if found is None:
+        return None
+    progress, arrays, optimiser = found
+    _assign(course.network.model.weights, arrays)
+    _assign(model.optimizer.variables, optimiser)
+    log.info("%s goes on after epoch %d", name, progress.epoch)
+    return progress
+
+
+def _seed_dropout(network: Network, seed: list[int]) -> None:
+    state = np.random.SeedSequence(seed).generate_state(2).astype(np.uint32)
+    for layer in (*network.model.layers, *network.backbone.layers):
+        if isinstance(layer, keras.layers.Dropout) and layer.rate > 0:
+            layer.seed_generator.state.assign(state)
+
+
+def _arrays(variables: list[Any]) -> list[np.ndarray[Any, Any]]:
+    return [np.asarray(variable) for variable in variables]
+
+
+def _assign(variables: list[Any], arrays: list[np.ndarray[Any, Any]]) -> None:
+    for variable, array in zip(variables, arrays, strict=True):
+        variable.assign(array)

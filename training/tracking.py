@@ -12,14 +12,19 @@ from typing import Any
 import mlflow
 
 from inference.registry import Registry
+from training.checkpoint import Checkpoints
 
 
 @contextmanager
-def tracked_run(registry: Registry, name: str) -> Iterator[Run]:
-    """A run in the project's experiment; it ends as FAILED when the block raises."""
+def tracked_run(registry: Registry, name: str, checkpoints: Checkpoints) -> Iterator[Run]:
+    """A run in the project's experiment; it ends as FAILED when the block raises.
+
+    The checkpoints remember which one, so that training that goes on is logged where it began.
+    """
     experiment = registry.experiment()
     mlflow.set_tracking_uri(registry.tracking_uri)
-    with mlflow.start_run(experiment_id=experiment, run_name=name) as active:
+    with mlflow.start_run(checkpoints.note("mlflow_run"), experiment_id=experiment, run_name=name) as active:
+        checkpoints.note("mlflow_run", active.info.run_id)
         mlflow.set_tags({"git_commit": _commit(), "machine": platform.platform(), "python": platform.python_version()})
         yield Run(active.info.run_id)
 

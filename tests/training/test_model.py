@@ -6,8 +6,8 @@ from inference.image import Preprocessing
 from tests.untrained import untrained_network
 from training.drawn import draw_squares
 from training.export import UnstableHead, export
-from training.model import Network, freeze
-from training.stages import class_weights
+from training.losses import class_weights
+from training.model import Network, unfreeze
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def test_the_logits_follow_from_the_features_and_the_head(network: Network) -> N
 
 
 def test_a_frozen_backbone_does_not_move_not_even_its_statistics(network: Network) -> None:
-    freeze(network.backbone)
+    unfreeze(network.backbone, 0)
     before = [np.array(weight) for weight in network.backbone.get_weights()]
     outputs = network.model(network.model.input)["logits"]
     trained = keras.Model(network.model.input, outputs)

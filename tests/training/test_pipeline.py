@@ -32,17 +32,54 @@ fractions = [0.70, 0.15, 0.15]
 [model]
 backbone = "efficientnetv2-b0"
 weights = "random"
-dropout = 0.1
+dropout = 0.3
 preprocessing = { size = 64, fit = "center-crop" }
 
-[warm_up]
-epochs = 2
-batch = 32
-learning_rate = 1e-3
-weight_decay = 1e-4
+[augment]
+horizontal_flip = true
+vertical_flip = true
+rotation = 0.5
+zoom = 0.15
+translation = 0.05
+contrast = 0.15
+brightness = 0.08
+blur_probability = 0.10
+erase_probability = 0.25
+erase_sides = [0.08, 0.20]
+mixup_probability = 0.25
+mixup_alpha = 0.4
+cutmix_probability = 0.25
+cutmix_sides = [0.3, 0.6]
+
+[loss]
+kind = "cross_entropy"
 label_smoothing = 0.03
 class_weights = "balanced"
-views = 2
+focal_gamma = 2.0
+focal_alpha = 0.25
+
+[optimiser]
+batch = 32
+weight_decay = 1e-4
+clip = 1.0
+clip_by = "global"
+schedule = "cosine"
+plateau_patience = 3
+plateau_factor = 0.5
+precision = "float32"
+distribute = "none"
+
+[warm_up]
+layers = 0
+epochs = 2
+learning_rate = 1e-3
+patience = 10
+
+[fine_tune]
+layers = 60
+epochs = 2
+learning_rate = 5e-4
+patience = 10
 """
 
 
@@ -104,10 +141,11 @@ def test_a_run_ends_in_a_served_model(
     assert len(run.data.params["split_digest"]) == 64
     assert run.data.metrics["test.balanced_accuracy"] == manifest.metrics.overall["balanced_accuracy"].value
     assert len(client.get_metric_history(run_id, "warm_up.val_loss")) == 2
+    assert len(client.get_metric_history(run_id, "fine_tune.val_loss")) == 2
 
 
 @pytest.mark.parametrize(("change", "cause"), [
-    (("epochs = 2", "epochs = 2\nepoch = 3"), "warm_up.epoch: Extra inputs"),
+    (("layers = 0", "layers = 0\nepoch = 3"), "warm_up.epoch: Extra inputs"),
     (("seed = 1", ""), "seed: Field required"),
     (("0.70, 0.15, 0.15", "0.70, 0.15, 0.20"), "sum to 1"),
     (('split = "lesion"', 'split = "patient"'), "data.split: Input should be 'lesion' or 'image'"),

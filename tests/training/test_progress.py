@@ -1,0 +1,110 @@
+"""Early stopping, plateaus and schedules, as a value."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+
+from training.checkpoint import Checkpoints
+from training.config import OptimiserConfig, StageConfig
+from training.losses import build_loss, class_weights
+from training.progress import Progress
+
+STAGE = StageConfig(layers=0, epochs=10, learning_rate=1.0, patience=4)
+PLATEAU = OptimiserConfig(
+    batch=8, weight_decay=0, clip=1, clip_by="global", schedule="plateau", plateau_patience=2, plateau_factor=0.5,
+    precision="float32", distribute="none",
+)  # fmt: skip
+COSINE = PLATEAU.model_copy(update={"schedule": "cosine"})
+
+
+def course(losses: list[float], optimiser: OptimiserConfig = PLATEAU) -> list[Progress]:
+    steps = [Progress.start(STAGE)]
+    for loss in losses:
+        steps.append(steps[-1].after({"val_loss": loss}, stage=STAGE, optimiser=optimiser))
+    return steps
+
+
+def test_the_best_epoch_is_remembered() -> None:
+    steps = course([3.0, 2.0, 2.5, 1.0, 1.0])
+    assert [step.improved for step in steps] == [False, True, True, False, True, False]
+    assert (steps[-1].best_loss, steps[-1].best_epoch, steps[-1].waited) == (1.0, 4, 1)
+    assert steps[-1].history == {"val_loss": [3.0, 2.0, 2.5, 1.0, 1.0]}
+
+
+def test_the_rate_is_halved_on_plateaus_and_again_if_they_last() -> None:
+    assert [step.learning_rate for step in course([3, 2, 2, 2, 2, 2, 1, 1, 1])] == [
+        1.0, 1.0, 1.0, 1.0, 0.5, 0.5, 0.25, 0.25, 0.25, 0.125,
+    ]  # fmt: skip
+
+
+def test_a_cosine_ends_at_zero() -> None:
+    rates = [step.learning_rate for step in course([1.0] * 10, COSINE)]
+    assert rates[0] == 1.0
+    assert rates[5] == pytest.approx(0.5)
+    assert rates[10] == pytest.approx(0)
+    assert rates == sorted(rates, reverse=True)
+
+
+def test_it_stops_after_its_epochs_or_its_patience() -> None:
+    assert [step.finished(STAGE) for step in course([1, 2, 2, 2, 2])] == [False] * 5 + [True]
+    assert not course([9 - i for i in range(9)])[-1].finished(STAGE)
+    assert course([10 - i for i in range(10)])[-1].finished(STAGE)
+
+
+def test_not_a_number_is_never_the_best() -> None:
+    step = course([1.0, math.nan])[-1]
+    assert (step.best_loss, step.best_epoch) == (1.0, 1)
+
+
+def test_progress_survives_as_json() -> None:
+    for step in course([3.0, 2.0, 2.5]):
+        assert Progress.from_json(json.loads(json.dumps(step.to_json()))) == step
+
+
+def test_checkpoints_keep_latest_and_best(tmp_path) -> None:
+    checkpoints = Checkpoints(tmp_path / "run")
+    assert checkpoints.latest("warm_up") is None
+    for number, step in enumerate(course([3.0, 2.0, 2.5])[1:]):
+        checkpoints.save("warm_up", step, model=[np.full(3, number), np.array(7)], optimiser=[np.array(number)])
+    progress, model, optimiser = Checkpoints(tmp_path / "run").latest("warm_up")
+    assert progress.epoch == 3
+    assert [array.tolist() for array in model] == [[2, 2, 2], 7]
+    assert [array.tolist() for array in optimiser] == [2]
+    assert checkpoints.best("warm_up")[0].tolist() == [1, 1, 1]
+    assert checkpoints.note("mlflow_run") is None
+    checkpoints.note("mlflow_run", "abc")
+    assert Checkpoints(tmp_path / "run").note("mlflow_run") == "abc"
+
+
+def test_class_weights_balance_the_loss_of_soft_labels() -> None:
+    from training.config import LossConfig
+
+    labels = np.array([0] * 10 + [5] * 90)
+    weights = class_weights(labels, "balanced")
+    assert weights[0] * 10 == pytest.approx(weights[5] * 90)
+    assert (class_weights(labels, "none") == 1).all()
+    config = LossConfig(
+        kind="cross_entropy", label_smoothing=0, class_weights="balanced", focal_gamma=2, focal_alpha=0.25
+    )
+    logits = np.array([[1.0, 0, 0, 0, 0, 2, 0]], np.float32)
+    soft = np.array([[0.3, 0, 0, 0, 0, 0.7, 0]], np.float32)
+    log_p = logits - np.log(np.exp(logits).sum())
+    expected = (0.3 * weights[0] + 0.7 * weights[5]) * -(soft * log_p).sum()
+    assert float(np.asarray(build_loss(config, labels)(soft, logits))[0]) == pytest.approx(expected, rel=1e-5)
+
+
+def test_focal_loss_cares_for_the_hard_ones() -> None:
+    from training.config import LossConfig
+
+    base = {"label_smoothing": 0, "class_weights": "none", "focal_gamma": 2, "focal_alpha": 0.25}
+    truth = np.eye(7, dtype=np.float32)[[0, 0]]
+    logits = np.zeros((2, 7), np.float32)
+    logits[0, 0], logits[1, 1] = 5, 5  # right and wrong
+    plain, focal = (
+        np.asarray(build_loss(LossConfig(kind=kind, **base), np.array([0, 1]))(truth, logits))
+        for kind in ("cross_entropy", "focal")
+    )
+    p = np.exp(-plain)
+    assert focal == pytest.approx(0.25 * (1 - p) ** 2 * plain, rel=1e-4)
