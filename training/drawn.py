@@ -1,5 +1,7 @@
 """Drawn lesions: pictures that look like dermoscopy from afar and belong to nobody. For golden cases and tests."""
 
+import sys
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -36,3 +38,8 @@ def draw_lesion(*, width: int, height: int, seed: int) -> NDArray[np.uint8]:
 def draw_squares(*, size: int, count: int) -> NDArray[np.uint8]:
     """`count` different drawn lesions as a batch uint8 [count, size, size, 3]."""
     return np.stack([draw_lesion(width=size, height=size, seed=seed) for seed in range(count)])
+
+
+if __name__ == "__main__":
+    # python -m training.drawn FILE: one drawn lesion, to have an image to try the service with.
+    cv2.imwrite(sys.argv[1], draw_lesion(width=600, height=450, seed=1)[..., ::-1])
