@@ -3,13 +3,12 @@
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
-from scipy.stats import rankdata
-from sklearn.metrics import confusion_matrix
 
-from inference.manifest import Interval, Metrics
+from inference.manifest import Metrics
 from inference.probability import softmax
 from inference.risk import Thresholds
 from inference.taxonomy import CLASSES, MALIGNANT
+from training.resampling import Draws, Weights, interval, lesion_weights
 
 Labels = NDArray[np.int64]
 Probabilities = NDArray[np.float64]
@@ -28,80 +27,122 @@ def measure(
     resamples: int = 1000,
 ) -> Metrics:
     """Every number of the card, with 95 % percentile bootstrap intervals that draw lesions, not images."""
-    _, group = np.unique(lesions, return_inverse=True)
-    members = [np.flatnonzero(group == number) for number in range(group.max() + 1)]
-    generator = np.random.default_rng(seed)
-    draws = []
-    for _ in range(resamples):
-        rows = np.concatenate([members[i] for i in generator.integers(len(members), size=len(members))])
-        draws.append(_all_numbers(labels[rows], probabilities[rows]))
-    spread = {key: np.array([draw[key] for draw in draws]) for key in draws[0]}
-    values = {key: _interval(value, spread[key]) for key, value in _all_numbers(labels, probabilities).items()}
+    draws = all_numbers(labels, probabilities, lesion_weights(lesions, resamples=resamples, seed=seed))
+    values = {key: interval(each) for key, each in draws.items()}
     return Metrics(
         source=source,
         command=command,
         images=len(labels),
-        lesions=len(members),
-        overall={name: interval for (name, code), interval in values.items() if not code},
-        per_class={code: {name: interval for (name, of), interval in values.items() if of == code} for code in CLASSES},
-        confusion=tuple(tuple(int(n) for n in row) for row in _confusion(labels, probabilities)),
+        lesions=len(np.unique(lesions)),
+        overall={name: each for (name, code), each in values.items() if not code},
+        per_class={code: {name: each for (name, of), each in values.items() if of == code} for code in CLASSES},
+        confusion=tuple(tuple(int(n) for n in row) for row in confusion_counts(labels, probabilities)),
     )
 
 
-def _interval(value: float, draws: NDArray[np.float64]) -> Interval:
-    low, high = np.nanpercentile(draws, [2.5, 97.5])  # a draw without a class has no recall or AUC for it
-    return Interval(value=float(value), low=float(low), high=float(high))
+def all_numbers(labels: Labels, probabilities: Probabilities, weights: Weights) -> dict[tuple[str, str], Draws]:
+    """{(name, class or ""): [r]}, one value for each row of the weights [r, n].
 
-
-def _all_numbers(labels: Labels, probabilities: Probabilities) -> dict[tuple[str, str], float]:
-    """{(name, class or ""): value}."""
-    confusion = _confusion(labels, probabilities).astype(np.float64)
-    hits, true, claimed = np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
+    A class that a row lacks has no recall, F1 or AUC there (NaN) and is left out of the means.
+    """
+    confusion = _weighted_confusion(labels, probabilities, weights)
+    hits, true, claimed = np.diagonal(confusion, axis1=1, axis2=2), confusion.sum(axis=2), confusion.sum(axis=1)
+    everything = true.sum(axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
         recall = hits / true
         precision = np.where(claimed > 0, hits / claimed, 0.0)
         f1 = np.where(true > 0, 2 * hits / (true + claimed), np.nan)
-    auc = np.array([roc_auc(labels == c, probabilities[:, c]) for c in range(len(CLASSES))])
+    auc = np.stack([roc_areas(labels == c, probabilities[:, c], weights) for c in range(len(CLASSES))], axis=1)
+    malignant, score = _malignancy(labels, probabilities)
     numbers = {
-        ("accuracy", ""): hits.sum() / confusion.sum(),
-        ("accuracy_of_always_nv", ""): true[CLASSES.index("nv")] / confusion.sum(),
-        ("balanced_accuracy", ""): np.nanmean(recall),
-        ("macro_f1", ""): np.nanmean(f1),
-        ("weighted_f1", ""): np.nansum(f1 * true) / true.sum(),
-        ("macro_auc", ""): np.nanmean(auc),
-        ("malignant_auc", ""): malignant_auc(labels, probabilities),
-        ("calibration_error", ""): expected_calibration_error(labels, probabilities),
+        ("accuracy", ""): hits.sum(axis=1) / everything,
+        ("accuracy_of_always_nv", ""): true[:, CLASSES.index("nv")] / everything,
+        ("balanced_accuracy", ""): _mean(recall),
+        ("macro_precision", ""): _mean(np.where(true > 0, precision, np.nan)),
+        ("macro_recall", ""): _mean(recall),
+        ("macro_f1", ""): _mean(f1),
+        ("weighted_precision", ""): (precision * true).sum(axis=1) / everything,
+        ("weighted_recall", ""): hits.sum(axis=1) / everything,
+        ("weighted_f1", ""): np.nansum(f1 * true, axis=1) / everything,
+        ("macro_auc", ""): _mean(auc),
+        ("malignant_auc", ""): roc_areas(malignant, score, weights),
+        ("calibration_error", ""): calibration_errors(labels, probabilities, weights),
     }
     for name, values in (("precision", precision), ("recall", recall), ("f1", f1), ("auc", auc)):
-        numbers |= {(name, code): values[i] for i, code in enumerate(CLASSES)}
-    return {key: float(value) for key, value in numbers.items()}
+        numbers |= {(name, code): values[:, i] for i, code in enumerate(CLASSES)}
+    return numbers
 
 
-def _confusion(labels: Labels, probabilities: Probabilities) -> NDArray[np.int64]:
+def _mean(values: Draws) -> Draws:
+    """Mean of the defined values of each row [r, 7] -> [r]; NaN where none is."""
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.nansum(values, axis=1) / (~np.isnan(values)).sum(axis=1))
+
+
+def _weighted_confusion(labels: Labels, probabilities: Probabilities, weights: Weights) -> NDArray[np.float64]:
+    """[r, 7, 7]: true classes are rows, predicted ones columns."""
+    size = len(CLASSES)
+    cells = np.eye(size * size)[labels * size + probabilities.argmax(axis=1)]
+    return np.asarray((weights @ cells).reshape(-1, size, size))
+
+
+def confusion_counts(labels: Labels, probabilities: Probabilities) -> NDArray[np.int64]:
     """Counts [7, 7]: true classes are rows, predicted ones columns."""
-    return np.asarray(confusion_matrix(labels, probabilities.argmax(axis=1), labels=range(len(CLASSES))))
+    return np.asarray(_weighted_confusion(labels, probabilities, np.ones((1, len(labels))))[0].astype(np.int64))
+
+
+def by_score(
+    positive: NDArray[np.bool_], score: NDArray[np.float64], weights: Weights
+) -> tuple[Weights, Weights, NDArray[np.float64]]:
+    """Weight of the positives and of the negatives at each different score, both [r, k], and the scores [k] rising."""
+    order = np.argsort(score, kind="stable")
+    scores, starts = np.unique(score[order], return_index=True)
+    sorted_weights = weights[:, order]
+    positives = np.add.reduceat(sorted_weights * positive[order], starts, axis=1)
+    return positives, np.add.reduceat(sorted_weights, starts, axis=1) - positives, scores
+
+
+def roc_areas(positive: NDArray[np.bool_], score: NDArray[np.float64], weights: Weights) -> Draws:
+    """Area under the ROC curve for each row of the weights [r]; NaN unless both kinds are there.
+
+    The share of pairs of a positive and a negative that the score puts in order; ties count half (Mann-Whitney U).
+    """
+    positives, negatives, _ = by_score(positive, score, weights)
+    below = negatives.cumsum(axis=1) - negatives / 2
+    with np.errstate(invalid="ignore"):
+        return np.asarray((positives * below).sum(axis=1) / (positives.sum(axis=1) * negatives.sum(axis=1)))
 
 
 def roc_auc(positive: NDArray[np.bool_], score: NDArray[np.float64]) -> float:
-    """Area under the ROC curve by ranks (Mann-Whitney U); NaN unless both kinds are there."""
-    count = int(positive.sum())
-    if count in (0, len(positive)):
-        return float("nan")
-    excess = rankdata(score)[positive].sum() - count * (count + 1) / 2
-    return float(excess / (count * (len(positive) - count)))
+    """Area under the ROC curve; NaN unless both kinds are there."""
+    return float(roc_areas(positive, score, np.ones((1, len(score))))[0])
 
 
 def malignant_auc(labels: Labels, probabilities: Probabilities) -> float:
     """AUC of the malignant probability against the malignant group."""
-    return roc_auc(np.isin(labels, MALIGNANT), probabilities[:, list(MALIGNANT)].sum(axis=1))
+    return roc_auc(*_malignancy(labels, probabilities))
+
+
+def _malignancy(labels: Labels, probabilities: Probabilities) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+    """Which images show a malignant lesion, and the malignant probability, both [n]."""
+    return np.isin(labels, MALIGNANT), probabilities[:, list(MALIGNANT)].sum(axis=1)
 
 
 def expected_calibration_error(labels: Labels, probabilities: Probabilities) -> float:
     """Mean distance of confidence and accuracy over BINS equal bins, weighted by their size (Guo et al. 2017)."""
+    return float(calibration_errors(labels, probabilities, np.ones((1, len(labels))))[0])
+
+
+def calibration_errors(labels: Labels, probabilities: Probabilities, weights: Weights) -> Draws:
+    """The same for each row of the weights [r]. Resamples of a well calibrated model lie above its own value."""
     confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
-    number = np.minimum((confidence * BINS).astype(int), BINS - 1)
-    gaps = np.bincount(number, confidence - right, BINS)
-    return float(np.abs(gaps).sum() / len(labels))
+    gaps = np.eye(BINS)[confidence_bins(confidence)] * (confidence - right)[:, np.newaxis]
+    return np.asarray(np.abs(weights @ gaps).sum(axis=1) / weights.sum(axis=1))
+
+
+def confidence_bins(confidence: NDArray[np.float64]) -> NDArray[np.int64]:
+    """The bin of each confidence, 0 to BINS - 1."""
+    return np.minimum((confidence * BINS).astype(np.int64), BINS - 1)
 
 
 def choose_thresholds(
@@ -112,8 +153,7 @@ def choose_thresholds(
     moderate: `sensitivity` of the malignant lesions lie at or above it. high: `specificity` of the benign ones lie
     below it (and it is never below moderate).
     """
-    score = probabilities[:, list(MALIGNANT)].sum(axis=1)
-    malignant = np.isin(labels, MALIGNANT)
+    malignant, score = _malignancy(labels, probabilities)
     moderate = float(np.quantile(score[malignant], 1 - sensitivity, method="lower"))
     high = float(np.quantile(score[~malignant], specificity, method="higher"))
     return Thresholds(moderate=moderate, high=max(high, moderate))
