@@ -21,6 +21,7 @@ from inference.settings import RegistrySettings
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
 
 EXPERIMENT = "lunar"
 MODEL_PATH = "model"
@@ -59,14 +60,7 @@ class Registry:
     def resolve(self, alias: str) -> Version:
         """The version behind an alias. Raises NoSuchModel, RegistryUnavailable."""
         with self._client() as client:
-            found = client.get_model_version_by_alias(self.name, alias)
-            return Version(
-                name=self.name,
-                version=str(found.version),
-                alias=alias,
-                digest=found.tags.get("digest", ""),
-                source=found.tags.get("source", ""),
-            )
+            return self._describe(client.get_model_version_by_alias(self.name, alias), alias=alias)
 
     def fetch(self, version: Version) -> Bundle:
         """The verified bundle of a version, from the cache under `home` or downloaded into it.
@@ -111,10 +105,28 @@ class Registry:
             location = str(self.home / "artifacts") if self.local else None
             return client.create_experiment(EXPERIMENT, artifact_location=location)
 
-    def move_alias(self, alias: str, version: str) -> None:
-        """Point an alias at a version. Raises NoSuchModel, RegistryUnavailable."""
+    def version(self, version: str) -> Version:
+        """A version by its number. Raises NoSuchModel, RegistryUnavailable."""
         with self._client() as client:
+            return self._describe(client.get_model_version(self.name, version), alias=None)
+
+    def move_alias(self, alias: str, version: str) -> None:
+        """Point an alias at a version; `previous` remembers the one before. Raises NoSuchModel, RegistryUnavailable."""
+        with self._client() as client:
+            before = client.get_registered_model(self.name).aliases.get(alias)
             client.set_registered_model_alias(self.name, alias, version)
+            if before is not None and str(before) != version:
+                client.set_registered_model_tag(self.name, f"previous.{alias}", str(before))
+
+    def previous(self, alias: str) -> str | None:
+        """The version that the alias pointed at before it was moved. Raises NoSuchModel, RegistryUnavailable."""
+        with self._client() as client:
+            found = client.get_registered_model(self.name).tags.get(f"previous.{alias}")
+            return None if found is None else str(found)
+
+    def _describe(self, found: "ModelVersion", *, alias: str | None) -> Version:
+        tags = found.tags
+        return Version(self.name, str(found.version), alias, tags.get("digest", ""), tags.get("source", ""))
 
     @contextmanager
     def _cache_lock(self) -> Iterator[None]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 
+Records = Sequence[Record]
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """Prepared images uint8 [n, s, s, 3] and their labels [n]."""
@@ -27,28 +32,46 @@ class Part:
     labels: NDArray[np.int64]
 
 
-def load_part(records: Sequence[Record], spec: Preprocessing) -> Part:
-    """Decode and fit every image as the service would. Raises InvalidDataset."""
-    return Part(prepare_images(records, spec), labels_of(records))
+def load_part(records: Records, spec: Preprocessing, *, cache: Path) -> Part:
+    """Decode and fit every image as the service would, or take what an earlier run left in `cache`.
+
+    The images come as a memory map, so that a part may be larger than memory. Raises InvalidDataset.
+    """
+    cache.mkdir(parents=True, exist_ok=True)
+    path = cache / f"{digest_of(records)[:32]}-{spec.fit}-{spec.size}.npy"
+    if not path.is_file():
+        staging = path.with_name(f".{path.name}")
+        with staging.open("wb") as file:
+            np.save(file, prepare_images(records, spec))
+        staging.replace(path)
+    return Part(np.load(path, mmap_mode="r"), labels_of(records))
 
 
-def labels_of(records: Sequence[Record]) -> NDArray[np.int64]:
+def labels_of(records: Records) -> NDArray[np.int64]:
     """Class indices [n]."""
     return np.array([record.label for record in records], dtype=np.int64)
 
 
-def lesions_of(records: Sequence[Record]) -> NDArray[np.str_]:
+def lesions_of(records: Records) -> NDArray[np.str_]:
     """Lesion ids [n]."""
     return np.array([record.lesion_id for record in records])
 
 
-def counts_of(records: Sequence[Record]) -> dict[str, int]:
+def counts_of(records: Records) -> dict[str, int]:
     """How many images of each class."""
     counts = np.bincount(labels_of(records), minlength=len(CLASSES))
     return dict(zip(CLASSES, counts.tolist(), strict=True))
 
 
-def prepare_images(records: Sequence[Record], spec: Preprocessing) -> NDArray[np.uint8]:
+def digest_of(records: Records) -> str:
+    """SHA-256 over the bytes of every image in this order: the same data has the same digest on any machine."""
+    total = hashlib.sha256()
+    for record in records:
+        total.update(hashlib.sha256(record.path.read_bytes()).digest())
+    return total.hexdigest()
+
+
+def prepare_images(records: Records, spec: Preprocessing) -> NDArray[np.uint8]:
     """Every image as the service would prepare it: uint8 [n, size, size, 3]. Raises InvalidDataset."""
     images = np.empty((len(records), spec.size, spec.size, 3), np.uint8)
 

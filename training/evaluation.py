@@ -1,8 +1,13 @@
-"""What the trained network is worth: validation chooses, then the test part is read, once."""
+"""What a network or a graph is worth: validation chooses, then the test part is read, once."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from inference.manifest import Data, Metrics
 from inference.probability import softmax
@@ -10,41 +15,78 @@ from inference.risk import Thresholds
 from training import dataset, metrics
 from training.backbones import BACKBONES
 from training.config import Config
-from training.model import Network, infer
-from training.split import Split
+from training.index import limit_classes, read_index
+from training.predictions import Predictions, from_logits
+from training.split import Split, split_records
 
 _HOW = {
     "lesion": "Split by lesion: no lesion is in two parts.",
     "image": "Split by image, which leaks: lesions are in several parts, so the results are too good.",
 }
 
+Predict = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What evaluation found out, to be written into the manifest."""
+    """What evaluation found out: what goes into the manifest, and what was answered for every image."""
 
     temperature: float
     thresholds: Thresholds
     metrics: Metrics
     data: Data
+    validation: Predictions
+    test: Predictions
 
 
-def evaluate(network: Network, *, config: Config, split: Split, validation: dataset.Part, command: str) -> Findings:
-    """Choose temperature and thresholds on validation data, then measure on the test part."""
-    logits = infer(network, validation.images)
-    temperature = metrics.fit_temperature(validation.labels, logits)
-    thresholds = metrics.choose_thresholds(validation.labels, softmax(logits, temperature))
+def read_split(config: Config, data: Path) -> Split:
+    """The images of a configuration under the folder `data`, divided as it says. Raises InvalidDataset."""
+    records = read_index(data / config.data.metadata, [data / images for images in config.data.images])
+    if config.data.per_class:
+        records = limit_classes(records, config.data.per_class, seed=config.seed)
+    return split_records(records, by=config.data.split, fractions=config.data.fractions, seed=config.seed)
 
-    test = dataset.load_part(split.test, config.model.preprocessing)
+
+def evaluate(predict: Predict, *, config: Config, split: Split, command: str) -> Findings:
+    """Choose temperature and thresholds on validation data, then measure on the test part.
+
+    `predict`: uint8 [n, s, s, 3] -> logits float32 [n, 7]. `command` is what the model card names as the source.
+    """
+    logits, labels = _logits(predict, split.validation, config), dataset.labels_of(split.validation)
+    temperature = metrics.fit_temperature(labels, logits)
+    validation = _predictions(logits, split.validation, temperature)
+
+    test = _predictions(_logits(predict, split.test, config), split.test, temperature)
     measured = metrics.measure(
         test.labels,
-        softmax(infer(network, test.images), temperature),
-        lesions=dataset.lesions_of(split.test),
+        test.probabilities,
+        lesions=test.lesion_ids,
         source="the test part",
         command=command,
         seed=config.seed,
     )
-    return Findings(temperature, thresholds, measured, _describe(config, split))
+    return Findings(
+        temperature=temperature,
+        thresholds=metrics.choose_thresholds(labels, softmax(logits, temperature)),
+        metrics=measured,
+        data=_describe(config, split),
+        validation=validation,
+        test=test,
+    )
+
+
+def _logits(predict: Predict, records: dataset.Records, config: Config) -> NDArray[np.float32]:
+    return predict(dataset.prepare_images(records, config.model.preprocessing))
+
+
+def _predictions(logits: NDArray[np.float32], records: dataset.Records, temperature: float) -> Predictions:
+    return from_logits(
+        logits,
+        temperature=temperature,
+        image_ids=[record.image_id for record in records],
+        lesion_ids=[record.lesion_id for record in records],
+        labels=dataset.labels_of(records),
+    )
 
 
 def _describe(config: Config, split: Split) -> Data:

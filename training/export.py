@@ -12,22 +12,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.bundle import CARD, Bundle, Golden, Head, write
-from inference.image import Preprocessing
 from inference.manifest import SCHEMA_VERSION, Graph
 from inference.probability import softmax
 from inference.risk import Thresholds
 from inference.runtimes import open_runtime
 from inference.taxonomy import CLASSES
 from training.card import render_card
+from training.config import Config
 from training.drawn import draw_squares
 from training.evaluation import Findings
 from training.model import Network, infer
+from training.predictions import write_predictions
 
 TOLERANCE = 1e-4
 GOLDEN_CASES = 3
 # Grad-CAM++'s denominator 2 + w mean(A) must stay positive; after a swish features are >= -0.2785.
 LARGEST_HEAD_WEIGHT = 2 / 0.2785
+CONFIG, PREDICTIONS = "config.json", "predictions.csv"
 PACKAGES = ("tensorflow-cpu", "keras", "openvino", "numpy", "opencv-python-headless", "pillow")
+
+
+UNTRAINED = Thresholds(moderate=0.1, high=0.5)
 
 
 class UnstableHead(ValueError):
@@ -42,48 +47,57 @@ def export(
     network: Network,
     folder: Path,
     *,
-    name: str,
-    backbone: str,
-    preprocessing: Preprocessing,
-    graphs: tuple[str, ...],
+    config: Config,
     findings: Findings | None,
     probe: NDArray[np.uint8] | None = None,
 ) -> Bundle:
     """Write the bundle into `folder` (replaced if it exists), reopen it and compare each graph with the network.
 
-    `probe` uint8 [n, s, s, 3] are more images to compare on, beside the golden cases. Raises UnstableHead,
-    ParityError, GoldenMismatch.
+    Without findings the bundle says that it is untrained. `probe` uint8 [n, s, s, 3] are more images to compare on,
+    beside the golden cases. Raises UnstableHead, ParityError, GoldenMismatch.
     """
     head = _head_of(network)
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "graphs").mkdir(parents=True)
-    images = draw_squares(size=preprocessing.size, count=GOLDEN_CASES)
-    reference = infer(network, images)
+    images = draw_squares(size=config.model.preprocessing.size, count=GOLDEN_CASES)
+    golden = Golden(images, infer(network, images))
     description: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
-        "name": name,
-        "trained": findings is not None,
+        "name": config.name,
         "classes": CLASSES,
-        "preprocessing": preprocessing.model_dump(),
-        "backbone": backbone,
+        "preprocessing": config.model.preprocessing.model_dump(),
+        "backbone": config.model.backbone,
         "feature_shape": network.backbone.output_shape[1:],
         "head_shape": head.w.shape,
-        "temperature": findings.temperature if findings else 1.0,
-        "thresholds": (findings.thresholds if findings else Thresholds(moderate=0.1, high=0.5)).model_dump(),
-        "graphs": {graph: _WRITERS[graph](network, folder).model_dump() for graph in graphs},
-        "metrics": findings.metrics.model_dump() if findings else None,
-        "data": findings.data.model_dump() if findings else None,
+        "graphs": {graph: _WRITERS[graph](network, folder).model_dump() for graph in config.graphs},
         "packages": {package: version(package) for package in PACKAGES},
     }
-    (folder / CARD).write_text(render_card(description), encoding="utf-8")
-    bundle = write(folder, description=description, head=head, golden=Golden(images, reference))
-    for graph in graphs:
-        runtime = open_runtime(bundle, name=graph.partition("-")[0].replace("keras", "tensorflow"))
+    (folder / CONFIG).write_text(config.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    bundle = seal(folder, description, head=head, golden=golden, findings=findings)
+    for graph in config.graphs:
+        runtime = open_runtime(bundle, name=_RUNTIME_OF[graph])
         if probe is not None:
             difference = np.abs(softmax(runtime.run(probe).logits) - softmax(infer(network, probe))).max()
             if not difference <= TOLERANCE:
                 raise ParityError(f"{graph} differs from the network by {difference:.2g} of probability.")
     return bundle
+
+
+def seal(
+    folder: Path, description: Mapping[str, Any], *, head: Head, golden: Golden, findings: Findings | None
+) -> Bundle:
+    """Add what evaluation found, the test predictions and the card; write the manifest."""
+    content = dict(description) | {
+        "trained": findings is not None,
+        "temperature": findings.temperature if findings else 1.0,
+        "thresholds": (findings.thresholds if findings else UNTRAINED).model_dump(),
+        "metrics": findings.metrics.model_dump() if findings else None,
+        "data": findings.data.model_dump() if findings else None,
+    }
+    if findings:
+        write_predictions(findings.test, folder / PREDICTIONS)
+    (folder / CARD).write_text(render_card(content), encoding="utf-8")
+    return write(folder, description=content, head=head, golden=golden)
 
 
 def _head_of(network: Network) -> Head:
@@ -108,4 +122,5 @@ def _write_keras(network: Network, folder: Path) -> Graph:
     return Graph(path=path, precision="fp32", tolerance=TOLERANCE)
 
 
+_RUNTIME_OF = {"openvino-fp32": "openvino", "keras": "tensorflow"}
 _WRITERS: Mapping[str, Any] = {"openvino-fp32": _write_openvino, "keras": _write_keras}

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import tempfile
+import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -14,14 +17,14 @@ from inference.registry import Registry, Version
 from training import model, stages
 from training.checkpoint import Checkpoints
 from training.config import Config
-from training.dataset import load_part
-from training.evaluation import evaluate
+from training.dataset import digest_of, load_part
+from training.dossier import write_dossier
+from training.evaluation import evaluate, read_split
 from training.export import export
-from training.index import limit_classes, read_index
-from training.split import Split, split_records
+from training.promotion import CANDIDATE
+from training.split import Split
 from training.tracking import tracked_run
 
-CANDIDATE = "candidate"
 log = logging.getLogger(__name__)
 
 
@@ -38,36 +41,39 @@ def run(config: Config, *, data: Path, folder: Path, registry: Registry, command
 
     `data` is the folder of LUNAR_DATA; `command` is what the model card names as the source of its numbers.
     """
+    began = time.monotonic()
     keras.utils.set_random_seed(config.seed)
-    records = read_index(data / config.data.metadata, [data / images for images in config.data.images])
-    if config.data.per_class:
-        records = limit_classes(records, config.data.per_class, seed=config.seed)
-    split = split_records(records, by=config.data.split, fractions=config.data.fractions, seed=config.seed)
+    split = read_split(config, data)
     checkpoints = Checkpoints(registry.home / "runs" / f"{config.name}-{identity(config, split)}")
     with tracked_run(registry, config.name, checkpoints) as tracked:
         tracked.parameters(config.model_dump(mode="json") | {"split_digest": split.digest()})
-        log.info("%d images; split %s; checkpoints in %s", len(records), split.digest()[:12], checkpoints.folder)
+        tracked.parameters({"data_digest": digest_of([record for part in split.parts().values() for record in part])})
+        log.info("split %s; checkpoints in %s", split.digest()[:12], checkpoints.folder)
 
         network = model.build_for(config)
-        train, validation = (load_part(part, config.model.preprocessing) for part in (split.train, split.validation))
+        spec, cache = config.model.preprocessing, registry.home / "prepared"
+        train, validation = (load_part(part, spec, cache=cache) for part in (split.train, split.validation))
         course = stages.Course(network, train, validation, config, checkpoints)
-        tracked.history(stages.warm_up(course), prefix="warm_up.")
-        tracked.history(stages.fine_tune(course), prefix="fine_tune.")
+        histories = {stages.WARM_UP: stages.warm_up(course), stages.FINE_TUNE: stages.fine_tune(course)}
         network = model.in_float32(network, config.model)
 
-        findings = evaluate(network, config=config, split=split, validation=validation, command=command)
+        findings = evaluate(partial(model.infer, network), config=config, split=split, command=command)
+        bundle = export(network, folder, config=config, findings=findings, probe=validation.images[:16])
+        with tempfile.TemporaryDirectory() as dossier:
+            write_dossier(
+                Path(dossier),
+                config=config,
+                split=split,
+                histories=histories,
+                findings=findings,
+                bundle=bundle,
+                metadata=data / config.data.metadata,
+            )
+            tracked.folder(Path(dossier))
+        tracked.folder(checkpoints.folder, "checkpoints")
+        tracked.history(histories)
         tracked.metrics({name: each.value for name, each in findings.metrics.overall.items()}, prefix="test.")
-        tracked.content(findings.metrics.model_dump(mode="json"), "test_metrics.json")
-        bundle = export(
-            network,
-            folder,
-            name=config.name,
-            backbone=config.model.backbone,
-            preprocessing=config.model.preprocessing,
-            graphs=config.graphs,
-            findings=findings,
-            probe=validation.images[:16],
-        )
+        tracked.metrics({"wall_seconds": time.monotonic() - began})
         version = registry.publish(bundle, alias=CANDIDATE, source="training", run_id=tracked.run_id)
     return Result(bundle, version)
 

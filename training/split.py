@@ -22,10 +22,13 @@ class Split:
     validation: tuple[Record, ...]
     test: tuple[Record, ...]
 
+    def parts(self) -> dict[str, tuple[Record, ...]]:
+        """The three parts by name."""
+        return {"train": self.train, "validation": self.validation, "test": self.test}
+
     def digest(self) -> str:
         """SHA-256 of the image ids of the three parts: the same split has the same digest on any machine."""
-        parts = (self.train, self.validation, self.test)
-        text = "\n".join(" ".join(sorted(record.image_id for record in part)) for part in parts)
+        text = "\n".join(" ".join(sorted(record.image_id for record in part)) for part in self.parts().values())
         return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -58,7 +61,7 @@ def split_records(
         return tuple(record for record, number in zip(records, slice_of, strict=True) if low <= number < high)
 
     split = Split(train=part(0, first), validation=part(first, second), test=part(second, _SLICES))
-    for name, members in (("training", split.train), ("validation", split.validation), ("test", split.test)):
+    for name, members in split.parts().items():
         if missing := set(CLASSES) - {CLASSES[record.label] for record in members}:
             raise InvalidDataset(f"The {name} part has no image of {', '.join(sorted(missing))}: too few to divide.")
     return split

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ import mlflow
 
 from inference.registry import Registry
 from training.checkpoint import Checkpoints
+from training.progress import History
 
 
 @contextmanager
@@ -25,8 +28,15 @@ def tracked_run(registry: Registry, name: str, checkpoints: Checkpoints) -> Iter
     mlflow.set_tracking_uri(registry.tracking_uri)
     with mlflow.start_run(checkpoints.note("mlflow_run"), experiment_id=experiment, run_name=name) as active:
         checkpoints.note("mlflow_run", active.info.run_id)
-        mlflow.set_tags({"git_commit": _commit(), "machine": platform.platform(), "python": platform.python_version()})
+        mlflow.set_tags({"git_commit": _commit()} | _machine())
+        mlflow.log_dict({each.name: each.version for each in distributions()}, "packages.json")
         yield Run(active.info.run_id)
+
+
+def keep_files(registry: Registry, run_id: str, folder: Path, name: str) -> None:
+    """Keep the files of a folder with a run that has ended."""
+    client = mlflow.MlflowClient(tracking_uri=registry.tracking_uri)
+    client.log_artifacts(run_id, str(folder), name)
 
 
 class Run:
@@ -43,19 +53,16 @@ class Run:
         """Log final numbers."""
         mlflow.log_metrics({prefix + name: value for name, value in values.items()})
 
-    def history(self, values: Mapping[str, list[float]], *, prefix: str) -> None:
-        """Log one value an epoch."""
-        for name, series in values.items():
-            for epoch, value in enumerate(series):
-                mlflow.log_metric(prefix + name, value, step=epoch)
+    def history(self, stages: Mapping[str, History]) -> None:
+        """Log one value an epoch, as <stage>.<name>."""
+        for stage, history in stages.items():
+            for name, series in history.items():
+                for epoch, value in enumerate(series):
+                    mlflow.log_metric(f"{stage}.{name}", value, step=epoch)
 
-    def file(self, path: Path) -> None:
-        """Keep a file."""
-        mlflow.log_artifact(str(path))
-
-    def content(self, content: Mapping[str, Any], name: str) -> None:
-        """Keep a mapping as JSON."""
-        mlflow.log_dict(dict(content), name)
+    def folder(self, path: Path, name: str | None = None) -> None:
+        """Keep the files of a folder."""
+        mlflow.log_artifacts(str(path), name)
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -63,6 +70,22 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     for key, value in values.items():
         flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
     return flat
+
+
+def _machine() -> dict[str, str]:
+    import tensorflow as tf
+
+    gpus = [tf.config.experimental.get_device_details(gpu).get("device_name", "GPU") for gpu in _gpus(tf)]
+    return {
+        "platform": platform.platform(),
+        "python": platform.python_version(),
+        "cpus": str(os.cpu_count()),
+        "gpus": ", ".join(gpus) or "none",
+    }
+
+
+def _gpus(tf: Any) -> list[Any]:
+    return list(tf.config.list_physical_devices("GPU"))
 
 
 def _commit() -> str:

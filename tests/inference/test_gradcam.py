@@ -17,7 +17,7 @@ AGREEMENT = 1e-5
 @pytest.fixture(scope="module")
 def network() -> tuple[Head, NDArray[np.float32]]:
     """A random head of standard deviation 0.05 and the features of three drawn images from EfficientNetV2-B0."""
-    backbone = untrained_network("efficientnetv2-b0", size=128).backbone
+    backbone = untrained_network("efficientnetv2-b0", size=128)[1].backbone
     features = np.asarray(backbone(draw_squares(size=128, count=3).astype(np.float32), training=False))
     generator = np.random.default_rng(7)
     w = generator.normal(0, 0.05, (features.shape[-1], len(CLASSES)))

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from inference.bundle import Bundle
-from inference.image import Preprocessing
 from inference.probability import softmax
 from inference.registry import Registry
 from inference.runtimes import open_runtime
@@ -25,15 +24,8 @@ from training.export import export
 @pytest.fixture(scope="module")
 def v2m(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     """EfficientNetV2M at 480 x 480, untrained, exported with both graphs (export compares each with the network)."""
-    return export(
-        untrained_network("efficientnetv2-m", size=480),
-        tmp_path_factory.mktemp("v2m") / "bundle",
-        name="v2m-untrained",
-        backbone="efficientnetv2-m",
-        preprocessing=Preprocessing(size=480, fit="squash"),
-        graphs=("openvino-fp32", "keras"),
-        findings=None,
-    )
+    config, network = untrained_network("efficientnetv2-m", size=480, graphs=("openvino-fp32", "keras"))
+    return export(network, tmp_path_factory.mktemp("v2m") / "bundle", config=config, findings=None)
 
 
 def test_v2m_on_both_runtimes(v2m: Bundle) -> None:

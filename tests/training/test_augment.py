@@ -4,41 +4,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.configs import EVERYTHING, NOTHING
 from training.augment import augment, erase, mix, move
 from training.config import AugmentConfig
 from training.drawn import draw_squares
 
-NOTHING = AugmentConfig(
-    horizontal_flip=False,
-    vertical_flip=False,
-    rotation=0,
-    zoom=0,
-    translation=0,
-    contrast=0,
-    brightness=0,
-    blur_probability=0,
-    erase_probability=0,
-    erase_sides=(0.1, 0.2),
-    mixup_probability=0,
-    mixup_alpha="none",
-    cutmix_probability=0,
-    cutmix_sides=(0.3, 0.6),
-)
-EVERYTHING = NOTHING.model_copy(
-    update={
-        "horizontal_flip": True,
-        "vertical_flip": True,
-        "rotation": 0.5,
-        "zoom": 0.15,
-        "translation": 0.08,
-        "contrast": 0.15,
-        "brightness": 0.2,
-        "blur_probability": 0.5,
-        "erase_probability": 0.5,
-        "mixup_probability": 0.5,
-        "cutmix_probability": 0.5,
-    }
-)
 IMAGES = draw_squares(size=48, count=6)
 LABELS = np.eye(7, dtype=np.float32)[[0, 1, 2, 3, 4, 5]]
 

@@ -74,16 +74,27 @@ def test_empty_and_absent_folders_are_refused(folder: Path) -> None:
 def test_unreadable_images_are_counted(folder: Path) -> None:
     (folder / "images" / "I1.png").write_bytes(b"\x89PNG\r\n\x1a\nrubbish")
     with pytest.raises(InvalidDataset, match="1 of 3 images cannot be read, such as I1: The PNG file is damaged"):
-        load_part(index(folder, ROWS), Preprocessing(size=32, fit="squash"))
+        load_part(index(folder, ROWS), Preprocessing(size=32, fit="squash"), cache=folder / "cache")
 
 
 def test_batches_keep_the_order(folder: Path) -> None:
-    part = load_part(index(folder, ROWS), Preprocessing(size=32, fit="squash"))
+    part = load_part(index(folder, ROWS), Preprocessing(size=32, fit="squash"), cache=folder / "cache")
     assert part.images[:, 0, 0, 0].tolist() == [10, 120, 240]
     assert part.labels.tolist() == [5, 4, 4]
     found = [np.asarray(batch) for batch in batches(part.images, batch=2)]
     assert [len(batch) for batch in found] == [2, 1]
     assert (np.concatenate(found) == part.images).all()
+
+
+def test_prepared_images_are_kept_and_changed_ones_prepared_again(folder: Path) -> None:
+    records, spec = index(folder, ROWS), Preprocessing(size=32, fit="squash")
+    first = load_part(records, spec, cache=folder / "cache")
+    (kept,) = (folder / "cache").iterdir()
+    stamp = kept.stat().st_mtime_ns
+    assert (load_part(records, spec, cache=folder / "cache").images == first.images).all()
+    assert kept.stat().st_mtime_ns == stamp
+    Image.new("RGB", (8, 8), (99, 99, 99)).save(folder / "images" / "I1.png")
+    assert load_part(records, spec, cache=folder / "cache").images[1, 0, 0, 0] == 99
 
 
 def made_up(*, lesions: int) -> tuple[Record, ...]:

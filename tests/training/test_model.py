@@ -2,17 +2,21 @@ import keras
 import numpy as np
 import pytest
 
-from inference.image import Preprocessing
 from tests.untrained import untrained_network
+from training.config import Config
 from training.drawn import draw_squares
 from training.export import UnstableHead, export
-from training.losses import class_weights
 from training.model import Network, unfreeze
 
 
 @pytest.fixture(scope="module")
-def network() -> Network:
+def untrained() -> tuple[Config, Network]:
     return untrained_network("efficientnetv2-b0", size=64)
+
+
+@pytest.fixture
+def network(untrained: tuple[Config, Network]) -> Network:
+    return untrained[1]
 
 
 def test_the_logits_follow_from_the_features_and_the_head(network: Network) -> None:
@@ -38,27 +42,12 @@ def test_a_frozen_backbone_does_not_move_not_even_its_statistics(network: Networ
     network.head.set_weights(head)
 
 
-def test_a_head_that_grad_cam_cannot_stand_is_not_exported(network: Network, tmp_path) -> None:
+def test_a_head_that_grad_cam_cannot_stand_is_not_exported(untrained: tuple[Config, Network], tmp_path) -> None:
+    network = untrained[1]
     w, b = network.head.get_weights()
     large = w.copy()
     large[0, 0] = 7.2
     network.head.set_weights([large, b])
-    spec = Preprocessing(size=64, fit="squash")
     with pytest.raises(UnstableHead, match=r"7\.20"):
-        export(
-            network,
-            tmp_path / "bundle",
-            name="x",
-            backbone="efficientnetv2-b0",
-            preprocessing=spec,
-            graphs=("openvino-fp32",),
-            findings=None,
-        )
+        export(network, tmp_path / "bundle", config=untrained[0], findings=None)
     network.head.set_weights([w, b])
-
-
-def test_class_weights_balance_the_loss() -> None:
-    labels = np.array([0] * 10 + [5] * 90)
-    weights = class_weights(labels, "balanced")
-    assert weights[0] * 10 == pytest.approx(weights[5] * 90)
-    assert (class_weights(labels, "none") == 1).all()

@@ -1,6 +1,8 @@
 """A whole run on drawn lesions: index, split, train, evaluate, export, publish, promote, serve from the registry."""
 
 import csv
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -8,12 +10,15 @@ import mlflow
 import numpy as np
 import pytest
 
+from inference.bundle import open_bundle, write
 from inference.classifier import Classifier
 from inference.registry import Registry
 from inference.settings import RegistrySettings
 from inference.taxonomy import CLASSES
+from tests.fakes import write_fake_bundle
 from training.__main__ import main
 from training.drawn import draw_lesion
+from training.predictions import from_logits, read_predictions, write_predictions
 
 CONFIG = """
 name = "drawn"
@@ -102,30 +107,35 @@ def kaggle_layout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def test_a_run_ends_in_a_served_model(
-    kaggle_layout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    config = tmp_path / "drawn.toml"
-    config.write_text(CONFIG)
-    monkeypatch.setenv("LUNAR_DATA", str(kaggle_layout))
-    monkeypatch.setenv("LUNAR_HOME", str(tmp_path / "home"))
-    assert main(["run", str(config)]) == 0
-    assert "alias candidate" in capsys.readouterr().out
+@pytest.fixture(scope="module")
+def finished(kaggle_layout: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The LUNAR_HOME of a finished run; the environment points at it."""
+    home = tmp_path_factory.mktemp("home")
+    (home / "drawn.toml").write_text(CONFIG)
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("LUNAR_DATA", str(kaggle_layout))
+        environment.setenv("LUNAR_HOME", str(home))
+        assert main(["run", str(home / "drawn.toml")]) == 0
+        yield home
 
-    settings = RegistrySettings()
-    registry = Registry(settings)
+
+@pytest.fixture
+def registry(finished: Path) -> Registry:
+    return Registry(RegistrySettings())
+
+
+def test_the_candidate_is_a_verified_bundle_on_both_runtimes(
+    finished: Path, kaggle_layout: Path, registry: Registry
+) -> None:
     candidate = registry.resolve("candidate")
     assert candidate.source == "training"
-    assert main(["promote"]) == 0
-    assert registry.resolve("champion").version == candidate.version
-
-    bundle = registry.fetch(registry.resolve("champion"))
+    bundle = registry.fetch(candidate)
     manifest = bundle.manifest
     assert manifest.trained
     assert manifest.metrics.images == manifest.data.images["test"] == 42
     assert sum(manifest.data.images.values()) == 280
     assert np.sum(manifest.metrics.confusion) == 42
-    assert manifest.metrics.command == f"python -m training run {config}"
+    assert manifest.metrics.command == f"python -m training run {finished / 'drawn.toml'}"
     for runtime in ("openvino", "tensorflow"):
         classifier = Classifier.open(bundle, runtime=runtime)
         prepared = classifier.prepare((kaggle_layout / "HAM10000_images_part_1/ISIC_0000000.jpg").read_bytes())
@@ -133,15 +143,154 @@ def test_a_run_ends_in_a_served_model(
         assert prediction.probabilities.sum() == pytest.approx(1)
         assert prediction.warnings == ()
 
+
+def test_everything_is_tracked(registry: Registry) -> None:
     client = mlflow.MlflowClient(tracking_uri=registry.tracking_uri)
-    run_id = client.get_model_version(settings.model_name, candidate.version).run_id
+    run_id = client.get_model_version(registry.name, registry.resolve("candidate").version).run_id
     run = client.get_run(run_id)
     assert run.info.status == "FINISHED"
     assert run.data.params["model.backbone"] == "efficientnetv2-b0"
-    assert len(run.data.params["split_digest"]) == 64
-    assert run.data.metrics["test.balanced_accuracy"] == manifest.metrics.overall["balanced_accuracy"].value
-    assert len(client.get_metric_history(run_id, "warm_up.val_loss")) == 2
-    assert len(client.get_metric_history(run_id, "fine_tune.val_loss")) == 2
+    assert run.data.params["optimiser.weight_decay"] == "0.0001"
+    assert {len(run.data.params[name]) for name in ("split_digest", "data_digest")} == {64}
+    assert {"git_commit", "platform", "python", "cpus", "gpus"} <= set(run.data.tags)
+    metrics = registry.fetch(registry.resolve("candidate")).manifest.metrics
+    assert run.data.metrics["test.balanced_accuracy"] == metrics.overall["balanced_accuracy"].value
+    assert run.data.metrics["wall_seconds"] > 0
+    for stage, epochs in (("warm_up", 2), ("fine_tune", 2)):
+        for name in ("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"):
+            assert len(client.get_metric_history(run_id, f"{stage}.{name}")) == epochs
+    files = {file.path for folder in ("", "plots", "numbers", "predictions", "checkpoints", "model/artifacts/bundle")
+             for file in client.list_artifacts(run_id, folder)}  # fmt: skip
+    assert files >= {
+        "packages.json",
+        *(f"plots/{name}.svg" for name in ("training", "roc", "precision_recall", "confusion", "reliability")),
+        "plots/cases.png",
+        *(f"numbers/{name}.json" for name in (
+            "metrics", "classification_report", "operating_points", "calibration", "subgroups", "split")),
+        "numbers/classification_report.txt",
+        "predictions/validation.csv",
+        "predictions/test.csv",
+        "checkpoints/warm_up-best.npz",
+        "checkpoints/fine_tune-best.npz",
+        "model/artifacts/bundle/manifest.json",
+    }  # fmt: skip
+
+
+def test_promote_and_roll_back(
+    finished: Path, registry: Registry, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    first = registry.resolve("candidate").version
+    assert main(["rollback"]) == 1
+    assert main(["promote"]) == 0
+    assert registry.resolve("champion").version == first
+    assert main(["publish", str(finished / "bundles" / "drawn")]) == 0
+    second = registry.resolve("candidate").version
+    assert main(["promote"]) == 0  # the same predictions are not worse
+    assert registry.resolve("champion").version == second
+    assert main(["rollback"]) == 0
+    assert registry.resolve("champion").version == first
+    assert main(["promote", "77"]) == 1
+
+    untrained = write_fake_bundle(tmp_path / "untrained")
+    assert main(["publish", str(untrained.path)]) == 0
+    capsys.readouterr()
+    assert main(["promote"]) == 1
+    assert "cannot be compared" in capsys.readouterr().err
+    assert registry.resolve("champion").version == first
+    assert main(["promote", "--force"]) == 0
+    assert main(["rollback"]) == 0
+    assert registry.resolve("champion").version == first
+    registry.move_alias("candidate", first)
+
+
+def test_a_worse_candidate_is_refused(
+    finished: Path, registry: Registry, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """The same lesions, answered perfectly by the champion and always with nv by the candidate."""
+    made = registry.fetch(registry.resolve("candidate"))
+    known = read_predictions(made.path / "predictions.csv")
+    versions = []
+    for name, answers in (("good", known.labels), ("bad", np.full_like(known.labels, 5))):
+        folder = Path(shutil.copytree(made.path, tmp_path / name))
+        (folder / "manifest.json").unlink()
+        logits = 9 * np.eye(7, dtype=np.float32)[answers]
+        told = from_logits(
+            logits, temperature=1.0, image_ids=known.image_ids, lesion_ids=known.lesion_ids, labels=known.labels
+        )
+        write_predictions(told, folder / "predictions.csv")
+        kept = made.manifest.model_dump(exclude={"files", "digest"}) | {"name": name}
+        write(folder, description=kept, head=made.head, golden=made.golden)
+        assert main(["publish", str(folder)]) == 0
+        versions.append(registry.resolve("candidate").version)
+    assert main(["promote", versions[0], "--force"]) == 0
+    capsys.readouterr()
+    assert main(["promote", versions[1]]) == 1
+    assert "balanced accuracy" in capsys.readouterr().err
+    assert registry.resolve("champion").version == versions[0]
+    registry.move_alias("candidate", "1")
+
+
+def test_evaluate_reproduces_the_manifest(
+    finished: Path, registry: Registry, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = finished / "bundles" / "drawn"
+    assert main(["evaluate", str(folder)]) == 0
+    printed = capsys.readouterr().out
+    for name, each in open_bundle(folder).manifest.metrics.overall.items():
+        assert f"{name:24} {each.value:.3f} [{each.low:.3f}, {each.high:.3f}]" in printed
+
+
+def test_refit_recomputes_what_rests_on_data(finished: Path, tmp_path: Path) -> None:
+    original = open_bundle(finished / "bundles" / "drawn")
+    folder = Path(shutil.copytree(original.path, tmp_path / "bundle"))
+    (folder / "manifest.json").unlink()
+    wrong = original.manifest.model_dump(exclude={"files", "digest"}) | {"temperature": 9.0}
+    write(folder, description=wrong, head=original.head, golden=original.golden)
+    assert main(["refit", str(folder)]) == 0
+    again = open_bundle(folder).manifest
+    assert again.temperature == pytest.approx(original.manifest.temperature, rel=1e-3)
+    assert again.metrics.confusion == original.manifest.metrics.confusion
+    assert again.files["graphs/openvino-fp32.bin"] == original.manifest.files["graphs/openvino-fp32.bin"]
+
+
+def test_refit_and_evaluate_need_the_same_data_and_a_bundle_of_a_run(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["refit", str(write_fake_bundle(tmp_path / "fake").path)]) == 1
+    assert "not made by a training run" in capsys.readouterr().err
+    monkeypatch.setenv("LUNAR_DATA", str(tmp_path))
+    assert main(["evaluate", str(finished / "bundles" / "drawn")]) == 1
+    assert "LUNAR_DATA" in capsys.readouterr().err
+
+
+def test_compare_writes_and_keeps_its_tables(
+    finished: Path, registry: Registry, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    client = mlflow.MlflowClient(tracking_uri=registry.tracking_uri)
+    run_id = client.get_model_version(registry.name, "1").run_id
+    again = client.create_run(client.get_run(run_id).info.experiment_id, run_name="again").info.run_id
+    client.log_param(again, "data.split", "lesion")
+    source = finished / "bundles" / "drawn" / "predictions.csv"
+    client.log_artifact(again, shutil.copy(source, tmp_path / "test.csv"), "predictions")
+    out = tmp_path / "comparison"
+    assert main(["compare", run_id, again, "--quoted", "efficientnetv2m", "--out", str(out)]) == 0
+    printed = capsys.readouterr().out
+    assert "quoted" in printed
+    assert ".668" in printed  # the published macro F1
+    assert (out / "comparison.md").read_text().strip() == printed.strip()
+    assert "<table" in (out / "comparison.html").read_text()
+    assert {file.path for file in client.list_artifacts(run_id, "comparison")} == {
+        "comparison/comparison.md", "comparison/comparison.html",
+    }  # fmt: skip
+    assert main(["compare", run_id, "0" * 32]) == 1
+
+
+def test_show_augmented_draws_a_sheet(finished: Path, tmp_path: Path) -> None:
+    assert main(["show-augmented", str(finished / "drawn.toml"), str(tmp_path / "sheet.png")]) == 0
+    sheet = cv2.imread(str(tmp_path / "sheet.png"))
+    assert sheet.shape == (8 * 160, 8 * 160, 3)
+    columns = [sheet[:, i * 160 : (i + 1) * 160].astype(int) for i in range(8)]
+    assert all(np.abs(columns[0] - column).mean() > 3 for column in columns[1:])
 
 
 @pytest.mark.parametrize(("change", "cause"), [

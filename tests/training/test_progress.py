@@ -6,16 +6,13 @@ import math
 import numpy as np
 import pytest
 
+from tests.configs import PLATEAU
 from training.checkpoint import Checkpoints
 from training.config import OptimiserConfig, StageConfig
 from training.losses import build_loss, class_weights
 from training.progress import Progress
 
 STAGE = StageConfig(layers=0, epochs=10, learning_rate=1.0, patience=4)
-PLATEAU = OptimiserConfig(
-    batch=8, weight_decay=0, clip=1, clip_by="global", schedule="plateau", plateau_patience=2, plateau_factor=0.5,
-    precision="float32", distribute="none",
-)  # fmt: skip
 COSINE = PLATEAU.model_copy(update={"schedule": "cosine"})
 
 

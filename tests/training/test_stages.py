@@ -13,39 +13,14 @@ import numpy as np
 import pytest
 
 from inference.image import Preprocessing
+from tests.configs import PLATEAU, config_of
 from tests.running import ROOT
-from tests.training.test_augment import NOTHING
-from tests.training.test_progress import PLATEAU
 from training import model, stages
 from training.checkpoint import Checkpoints
-from training.config import Config, DataConfig, LossConfig, ModelConfig, StageConfig
+from training.config import ModelConfig, StageConfig
 from training.dataset import Part
 from training.drawn import draw_squares
 from training.model import Network, unfreeze
-
-LOSS = LossConfig(kind="cross_entropy", label_smoothing=0.0, class_weights="none", focal_gamma=2, focal_alpha=0.25)
-DATA = DataConfig(
-    name="drawn", citation="", licence="", metadata="", images=("",), split="lesion", fractions=(0.7, 0.15, 0.15)
-)
-
-
-def config_of(
-    backbone: str = "efficientnet-lite2", *, size: int = 64, dropout: float = 0.0, **changes: object
-) -> Config:
-    spec = Preprocessing(size=size, fit="squash")
-    parts = {
-        "name": "test",
-        "seed": 3,
-        "graphs": ("openvino-fp32",),
-        "data": DATA,
-        "model": ModelConfig(backbone=backbone, weights="imagenet", dropout=dropout, preprocessing=spec),
-        "augment": NOTHING,
-        "loss": LOSS,
-        "optimiser": PLATEAU,
-        "warm_up": StageConfig(layers=0, epochs=1, learning_rate=1e-3, patience=10),
-        "fine_tune": StageConfig(layers=30, epochs=1, learning_rate=1e-3, patience=10),
-    }
-    return Config.model_validate(parts | changes)
 
 
 def drawn_part(count: int = 8, size: int = 64) -> Part:
@@ -126,8 +101,8 @@ import keras, tensorflow as tf
 if sys.argv[2] != "cpu":
     tf.config.set_logical_device_configuration(
         tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2)
-from tests.training.test_augment import EVERYTHING, NOTHING
-from tests.training.test_stages import PLATEAU, config_of, drawn_part
+from tests.configs import EVERYTHING, NOTHING, config_of
+from tests.training.test_stages import drawn_part
 from training import model, stages
 from training.checkpoint import Checkpoints
 from training.config import StageConfig
