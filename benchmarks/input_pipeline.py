@@ -18,6 +18,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import tensorflow as tf
 from PIL import Image
 
 from inference.image import prepare
@@ -41,6 +42,8 @@ def main(path: Path) -> None:
     part = Part(np.stack([prepare(data, spec) for data in files]), np.arange(IMAGES) % 7)
     batches = TrainingBatches(part, config)
 
+    if not tf.config.list_physical_devices("GPU"):  # float16 is emulated on a CPU
+        config = config.model_copy(update={"optimiser": config.optimiser.model_copy(update={"precision": "float32"})})
     network = build_for(config)
     unfreeze(network.backbone, config.fine_tune.layers)
     model = keras.Model(network.model.input, network.model.output["logits"])

@@ -39,13 +39,16 @@ class RegistryUnavailable(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One registered version. `digest` is the bundle's; `source` says who published it (starter, training, ...)."""
+    """One registered version. `digest` is the bundle's; `source` says who published it (starter, training, ...);
+    `run` is the MLflow run it came from.
+    """
 
     name: str
     version: str
     alias: str | None
     digest: str
     source: str
+    run: str | None = None
 
 
 class Registry:
@@ -93,7 +96,7 @@ class Registry:
                 client.create_registered_model(self.name)
             created = client.create_model_version(self.name, f"runs:/{run}/{MODEL_PATH}", run, tags=tags)
             client.set_registered_model_alias(self.name, alias, created.version)
-        return Version(self.name, str(created.version), alias, bundle.manifest.digest, source)
+        return Version(self.name, str(created.version), alias, bundle.manifest.digest, source, run)
 
     def experiment(self) -> str:
         """The id of the project's experiment, created if need be. Raises RegistryUnavailable."""
@@ -126,7 +129,9 @@ class Registry:
 
     def _describe(self, found: "ModelVersion", *, alias: str | None) -> Version:
         tags = found.tags
-        return Version(self.name, str(found.version), alias, tags.get("digest", ""), tags.get("source", ""))
+        return Version(
+            self.name, str(found.version), alias, tags.get("digest", ""), tags.get("source", ""), found.run_id
+        )
 
     @contextmanager
     def _cache_lock(self) -> Iterator[None]:

@@ -22,13 +22,12 @@ from training.config import Config
 from training.drawn import draw_squares
 from training.evaluation import Findings
 from training.model import Network, infer
-from training.predictions import write_predictions
 
 TOLERANCE = 1e-4
 GOLDEN_CASES = 3
 # Grad-CAM++'s denominator 2 + w mean(A) must stay positive; after a swish features are >= -0.2785.
 LARGEST_HEAD_WEIGHT = 2 / 0.2785
-CONFIG, PREDICTIONS = "config.json", "predictions.csv"
+CONFIG = "config.json"
 PACKAGES = ("tensorflow-cpu", "keras", "openvino", "numpy", "opencv-python-headless", "pillow")
 
 
@@ -86,7 +85,7 @@ def export(
 def seal(
     folder: Path, description: Mapping[str, Any], *, head: Head, golden: Golden, findings: Findings | None
 ) -> Bundle:
-    """Add what evaluation found, the test predictions and the card; write the manifest."""
+    """Add what evaluation found and the card; write the manifest."""
     content = dict(description) | {
         "trained": findings is not None,
         "temperature": findings.temperature if findings else 1.0,
@@ -94,8 +93,6 @@ def seal(
         "metrics": findings.metrics.model_dump() if findings else None,
         "data": findings.data.model_dump() if findings else None,
     }
-    if findings:
-        write_predictions(findings.test, folder / PREDICTIONS)
     (folder / CARD).write_text(render_card(content), encoding="utf-8")
     return write(folder, description=content, head=head, golden=golden)
 

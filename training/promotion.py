@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from inference.bundle import Bundle, open_bundle
-from inference.registry import NoSuchModel, Registry, Version
-from training.compare import NotComparable, worse_than
-from training.export import PREDICTIONS
-from training.predictions import Predictions, read_predictions
+from inference.bundle import open_bundle
+from inference.registry import STARTER, NoSuchModel, Registry, Version
+from training.compare import NoPredictions, NotComparable, fetch_contender, worse_than
+from training.predictions import Predictions
 
 CANDIDATE = "candidate"
 
@@ -26,15 +25,16 @@ def promote(registry: Registry, *, champion: str, version: str | None, force: bo
     """Point the alias `champion` at a version (default: the candidate's) and return it.
 
     Raises Refused for a version that is worse than the champion on the same test lesions beyond its interval, or that
-    cannot be compared with it, unless forced.
+    cannot be compared with it, unless forced. The starter is no measure: it comes without its predictions and gives
+    way to anything that somebody promotes.
     """
     chosen = registry.version(version) if version else registry.resolve(CANDIDATE)
     try:
         current = registry.resolve(champion)
     except NoSuchModel:
         current = None
-    if current and not force and current.version != chosen.version:
-        _compare(registry.fetch(chosen), registry.fetch(current), seed=seed)
+    if current and not force and current.version != chosen.version and current.source != STARTER:
+        _compare(chosen, current, registry=registry, seed=seed)
     registry.move_alias(champion, chosen.version)
     return chosen.version
 
@@ -48,17 +48,17 @@ def roll_back(registry: Registry, *, champion: str) -> str:
     return previous
 
 
-def _compare(candidate: Bundle, champion: Bundle, *, seed: int) -> None:
+def _compare(candidate: Version, champion: Version, *, registry: Registry, seed: int) -> None:
     try:
-        reason = worse_than(_predictions(candidate), _predictions(champion), seed=seed)
-    except NotComparable as error:
-        reason = f"It cannot be compared with the champion: {error}"
+        own, other = (_predictions(version, registry) for version in (candidate, champion))
+        reason = worse_than(own, other, seed=seed)
+    except (NotComparable, NoPredictions) as error:
+        reason = f"Version {candidate.version} cannot be compared with the champion: {error}"
     if reason:
         raise Refused(f"{reason} Use --force to promote it all the same.")
 
 
-def _predictions(bundle: Bundle) -> Predictions:
-    path = bundle.path / PREDICTIONS
-    if not path.is_file():
-        raise NotComparable(f"the bundle {bundle.manifest.name} holds no {PREDICTIONS}.")
-    return read_predictions(path)
+def _predictions(version: Version, registry: Registry) -> Predictions:
+    if version.run is None:
+        raise NoPredictions(f"version {version.version} belongs to no run.")
+    return fetch_contender(version.run, tracking_uri=registry.tracking_uri).predictions

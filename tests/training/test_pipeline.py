@@ -10,15 +10,16 @@ import mlflow
 import numpy as np
 import pytest
 
-from inference.bundle import open_bundle, write
+from inference.bundle import Bundle, open_bundle, write
 from inference.classifier import Classifier
 from inference.registry import Registry
 from inference.settings import RegistrySettings
 from inference.taxonomy import CLASSES
 from tests.fakes import write_fake_bundle
 from training.__main__ import main
+from training.compare import fetch_contender
 from training.drawn import draw_lesion
-from training.predictions import from_logits, read_predictions, write_predictions
+from training.predictions import Predictions, from_logits, write_predictions
 
 CONFIG = """
 name = "drawn"
@@ -176,57 +177,60 @@ def test_everything_is_tracked(registry: Registry) -> None:
     }  # fmt: skip
 
 
-def test_promote_and_roll_back(
+def publish_run(registry: Registry, bundle: Bundle, predictions: Predictions, folder: Path) -> str:
+    """A version of a run of its own, with these predictions of the test part."""
+    client = mlflow.MlflowClient(tracking_uri=registry.tracking_uri)
+    run_id = client.create_run(registry.experiment(), run_name="made up").info.run_id
+    client.log_param(run_id, "data.split", "lesion")
+    write_predictions(predictions, folder / "test.csv")
+    client.log_artifact(run_id, str(folder / "test.csv"), "predictions")
+    return registry.publish(bundle, alias="candidate", source="training", run_id=run_id).version
+
+
+def test_promote_compares_and_rollback_returns(
     finished: Path, registry: Registry, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    first = registry.resolve("candidate").version
+    """The same lesions, answered perfectly by one version and always with nv by another."""
+    made = registry.resolve("candidate")
+    bundle = registry.fetch(made)
+    known = fetch_contender(made.run, tracking_uri=registry.tracking_uri).predictions
+    good, bad = (
+        from_logits(
+            9 * np.eye(7, dtype=np.float32)[answers],
+            temperature=1.0, image_ids=known.image_ids, lesion_ids=known.lesion_ids, labels=known.labels,
+        )
+        for answers in (known.labels, np.full_like(known.labels, 5))
+    )  # fmt: skip
     assert main(["rollback"]) == 1
+    assert main(["promote"]) == 0  # there is no champion yet
+    assert registry.resolve("champion").version == made.version
+
+    best = publish_run(registry, bundle, good, tmp_path)
     assert main(["promote"]) == 0
-    assert registry.resolve("champion").version == first
-    assert main(["publish", str(finished / "bundles" / "drawn")]) == 0
-    second = registry.resolve("candidate").version
-    assert main(["promote"]) == 0  # the same predictions are not worse
-    assert registry.resolve("champion").version == second
+    worse = publish_run(registry, bundle, bad, tmp_path)
+    capsys.readouterr()
+    assert main(["promote"]) == 1
+    assert "balanced accuracy" in capsys.readouterr().err
+    assert registry.resolve("champion").version == best
+    assert main(["promote", "--force"]) == 0
+    assert registry.resolve("champion").version == worse
     assert main(["rollback"]) == 0
-    assert registry.resolve("champion").version == first
+    assert registry.resolve("champion").version == best
     assert main(["promote", "77"]) == 1
 
-    untrained = write_fake_bundle(tmp_path / "untrained")
-    assert main(["publish", str(untrained.path)]) == 0
+    assert main(["publish", str(finished / "bundles" / "drawn")]) == 0
     capsys.readouterr()
     assert main(["promote"]) == 1
     assert "cannot be compared" in capsys.readouterr().err
-    assert registry.resolve("champion").version == first
-    assert main(["promote", "--force"]) == 0
-    assert main(["rollback"]) == 0
-    assert registry.resolve("champion").version == first
-    registry.move_alias("candidate", first)
+    assert registry.resolve("champion").version == best
 
 
-def test_a_worse_candidate_is_refused(
-    finished: Path, registry: Registry, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
-    """The same lesions, answered perfectly by the champion and always with nv by the candidate."""
-    made = registry.fetch(registry.resolve("candidate"))
-    known = read_predictions(made.path / "predictions.csv")
-    versions = []
-    for name, answers in (("good", known.labels), ("bad", np.full_like(known.labels, 5))):
-        folder = Path(shutil.copytree(made.path, tmp_path / name))
-        (folder / "manifest.json").unlink()
-        logits = 9 * np.eye(7, dtype=np.float32)[answers]
-        told = from_logits(
-            logits, temperature=1.0, image_ids=known.image_ids, lesion_ids=known.lesion_ids, labels=known.labels
-        )
-        write_predictions(told, folder / "predictions.csv")
-        kept = made.manifest.model_dump(exclude={"files", "digest"}) | {"name": name}
-        write(folder, description=kept, head=made.head, golden=made.golden)
-        assert main(["publish", str(folder)]) == 0
-        versions.append(registry.resolve("candidate").version)
-    assert main(["promote", versions[0], "--force"]) == 0
-    capsys.readouterr()
-    assert main(["promote", versions[1]]) == 1
-    assert "balanced accuracy" in capsys.readouterr().err
-    assert registry.resolve("champion").version == versions[0]
+def test_the_starter_gives_way(finished: Path, registry: Registry, tmp_path: Path) -> None:
+    fake = write_fake_bundle(tmp_path / "fake")
+    registry.publish(fake, alias="champion", source="starter")
+    assert main(["publish", str(finished / "bundles" / "drawn")]) == 0
+    assert main(["promote"]) == 0
+    assert registry.resolve("champion").digest != fake.manifest.digest
     registry.move_alias("candidate", "1")
 
 
@@ -270,8 +274,7 @@ def test_compare_writes_and_keeps_its_tables(
     run_id = client.get_model_version(registry.name, "1").run_id
     again = client.create_run(client.get_run(run_id).info.experiment_id, run_name="again").info.run_id
     client.log_param(again, "data.split", "lesion")
-    source = finished / "bundles" / "drawn" / "predictions.csv"
-    client.log_artifact(again, shutil.copy(source, tmp_path / "test.csv"), "predictions")
+    client.log_artifact(again, client.download_artifacts(run_id, "predictions/test.csv", str(tmp_path)), "predictions")
     out = tmp_path / "comparison"
     assert main(["compare", run_id, again, "--quoted", "efficientnetv2m", "--out", str(out)]) == 0
     printed = capsys.readouterr().out
