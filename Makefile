@@ -20,8 +20,9 @@ check: .venv/.dev
 	$(BIN)/lint-imports
 
 .venv/bin/python:
+	@test -n "$(PYTHON)" || { echo "Lunar needs Python 3.11 or newer; none was found"; exit 1; }
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Lunar needs Python 3.11 or newer")'
-	$(PYTHON) -m venv .venv
+	@$(PYTHON) -m venv .venv || { rm -rf .venv; echo "python -m venv failed; on Debian: apt install python3-venv"; exit 1; }
 
 .venv/.serve: requirements.lock | .venv/bin/python
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock

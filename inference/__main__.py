@@ -4,7 +4,7 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from inference.bundle import Bundle, InvalidBundle, open_bundle
 from inference.classifier import Classifier
@@ -44,7 +44,8 @@ def _answer(classifier: Classifier, data: bytes, given: argparse.Namespace) -> d
     outputs = classifier.run(prepared.batch)
     if not given.explain:
         return report_prediction(classifier.predict(prepared, outputs), given.lang)
-    question = Question(methods=(given.method,), targets=tuple(given.target))
+    method: Literal["gradcam++", "gradcam", "all"] = "gradcam++" if given.method == "gradcampp" else given.method
+    question = Question.ask(method=method, target=given.target, render=given.render)
     return report_explanation(classifier.explain(prepared, outputs, question), given.lang)
 
 
@@ -67,8 +68,9 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--lang", choices=LANGUAGES, default="es")
     parser.add_argument("--tta", type=int, choices=(1, 2, 4, 8), default=1, help="views to average")
     parser.add_argument("--explain", action="store_true", help="add the heat maps")
-    parser.add_argument("--method", choices=tuple(EXPLAINERS), default="gradcam++")
-    parser.add_argument("--target", choices=CLASSES, nargs="*", default=(), help="default: the predicted class")
+    parser.add_argument("--method", choices=(*EXPLAINERS, "gradcampp", "all"), default="gradcam++")
+    parser.add_argument("--target", choices=(*CLASSES, "all"), help="default: the predicted class")
+    parser.add_argument("--render", choices=("both", "heatmap", "overlay"), default="both")
     return parser.parse_args(arguments)
 
 

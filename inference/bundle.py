@@ -106,7 +106,7 @@ def _parse(text: str) -> Manifest:
 
 def _verify_files(folder: Path, manifest: Manifest) -> None:
     listed, present = set(manifest.files), set(_listing(folder))
-    required = {HEAD, GOLDEN} | {graph.path for graph in manifest.graphs.values()}
+    required = {HEAD, GOLDEN, CARD} | {graph.path for graph in manifest.graphs.values()}
     if unlisted := required - listed:
         raise InvalidBundle(f"The manifest lists no hash for {', '.join(sorted(unlisted))}.")
     if missing := listed - present:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from inference import image, views
 from inference.bundle import Bundle
 from inference.explanation import ClassMap, Question, class_maps
-from inference.heatmap import canvas
+from inference.heatmap import canvas, reduce
 from inference.image import Box
 from inference.probability import softmax
 from inference.risk import ConfidenceLevel, RiskLevel, confidence_level, malignant_probability, risk_level
@@ -21,12 +21,18 @@ WarningCode = Literal["untrained_model", "first_frame_only", "no_positive_eviden
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """An image ready for the model: `batch` uint8 [views, size, size, 3]; `rgb` is the upright picture."""
+    """An image ready for the model: `batch` uint8 [views, size, size, 3].
+
+    `picture` uint8 RGB is the upright image at the size that heat maps are drawn in, so that a waiting request holds
+    little memory; `width`, `height` and `field_of_view` are pixels of the image as it was uploaded.
+    """
 
     batch: NDArray[np.uint8]
-    rgb: NDArray[np.uint8]
+    picture: NDArray[np.uint8]
+    width: int
+    height: int
     field_of_view: Box
-    frames: int
+    more_frames: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +53,16 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """A prediction and its class maps. `width`, `height` and `field_of_view` are pixels of the upright image."""
+    """A prediction and its class maps. `width`, `height` and `field_of_view` are pixels of the upright image;
+    `picture` uint8 RGB is that image at the size of the class maps.
+    """
 
     prediction: Prediction
     maps: tuple[ClassMap, ...]
     width: int
     height: int
     field_of_view: Box
+    picture: NDArray[np.uint8]
 
 
 class Classifier:
@@ -73,11 +82,14 @@ class Classifier:
         spec = self.bundle.manifest.preprocessing
         picture = image.decode(data, max_pixels=max_pixels)
         height, width = picture.rgb.shape[:2]
+        view = image.field_of_view(width=width, height=height, spec=spec)
         return Prepared(
             batch=views.spread(image.fit(picture.rgb, spec), tta),
-            rgb=picture.rgb,
-            field_of_view=image.field_of_view(width=width, height=height, spec=spec),
-            frames=picture.frames,
+            picture=reduce(picture.rgb, on=canvas(width=width, height=height, view=view)),
+            width=width,
+            height=height,
+            field_of_view=view,
+            more_frames=picture.more_frames,
         )
 
     def run(self, batch: NDArray[np.uint8]) -> Outputs:
@@ -92,7 +104,7 @@ class Classifier:
         warnings: list[WarningCode] = []
         if not manifest.trained:
             warnings.append("untrained_model")
-        if prepared.frames > 1:
+        if prepared.more_frames:
             warnings.append("first_frame_only")
         return Prediction(
             probabilities=probabilities,
@@ -105,14 +117,13 @@ class Classifier:
     def explain(self, prepared: Prepared, outputs: Outputs, question: Question) -> Explanation:
         """The prediction and the class maps asked for, from the same outputs."""
         prediction = self.predict(prepared, outputs)
-        height, width = prepared.rgb.shape[:2]
         maps = class_maps(
             outputs.features,
             head=self.bundle.head,
-            rgb=prepared.rgb,
-            on=canvas(width=width, height=height, view=prepared.field_of_view),
+            rgb=prepared.picture,
+            on=canvas(width=prepared.width, height=prepared.height, view=prepared.field_of_view),
             question=replace(question, targets=question.targets or (prediction.code,)),
         )
         if any(each.peak <= 0 for each in maps):
             prediction = replace(prediction, warnings=(*prediction.warnings, "no_positive_evidence"))
-        return Explanation(prediction, maps, width, height, prepared.field_of_view)
+        return Explanation(prediction, maps, prepared.width, prepared.height, prepared.field_of_view, prepared.picture)

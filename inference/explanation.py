@@ -1,7 +1,7 @@
 """Class maps from the outputs of a prediction: where the evidence for a class lies."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,13 @@ class Question:
     methods: tuple[Method, ...] = ("gradcam++",)
     targets: tuple[str, ...] = ()
     render: Render = "both"
+
+    @classmethod
+    def ask(cls, *, method: Method | Literal["all"], target: str | None, render: Render) -> Self:
+        """From the parameters of the API: "all" means every method or class, no target the predicted class."""
+        methods = tuple(EXPLAINERS) if method == "all" else (method,)
+        targets = CLASSES if target == "all" else (target,) if target else ()
+        return cls(methods, targets, render)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +52,8 @@ def class_maps(
 ) -> tuple[ClassMap, ...]:
     """Draw every class map that the question asks for.
 
-    features float32 [views, h, w, C] of one image, whose upright picture is `rgb`; the maps of several views are
-    turned back and averaged before they are scaled.
+    features float32 [views, h, w, C] of one image, whose upright picture on the canvas is `rgb`;
+    the maps of several views are turned back and averaged before they are scaled.
     """
     maps: list[ClassMap] = []
     for method in question.methods:

@@ -46,15 +46,20 @@ def heatmap(class_map: NDArray[np.float32], *, on: Canvas) -> NDArray[np.uint8]:
     return grey
 
 
+def reduce(rgb: NDArray[np.uint8], *, on: Canvas) -> NDArray[np.uint8]:
+    """The upright image uint8 [H, W, 3] at the canvas's size, averaged where it shrinks."""
+    if rgb.shape[:2] == (on.height, on.width):
+        return rgb
+    return np.asarray(cv2.resize(rgb, (on.width, on.height), interpolation=cv2.INTER_AREA), dtype=np.uint8)
+
+
 def overlay(rgb: NDArray[np.uint8], grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Lay the coloured heat map on the image: the stronger the evidence, the more opaque, at most OPACITY.
 
-    rgb uint8 [H, W, 3], grey uint8 [height, width] -> uint8 [height, width, 3].
+    rgb uint8 [h, w, 3] and grey uint8 [h, w] of one size -> uint8 [h, w, 3].
     """
-    height, width = grey.shape
-    small = rgb if rgb.shape[:2] == grey.shape else cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA)
     opacity = (grey.astype(np.float32) * (OPACITY / 255))[:, :, np.newaxis]
-    mixed = small * (1 - opacity) + colormap.table()[grey] * opacity
+    mixed = rgb * (1 - opacity) + colormap.table()[grey] * opacity
     return np.asarray(np.rint(mixed), dtype=np.uint8)
 
 

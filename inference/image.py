@@ -71,10 +71,10 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A decoded image: `rgb` uint8 [height, width, 3], upright; `frames` counts what the file holds."""
+    """A decoded image: `rgb` uint8 [height, width, 3], upright; `more_frames` if the file holds others after it."""
 
     rgb: NDArray[np.uint8]
-    frames: int
+    more_frames: bool
 
 
 def decode(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Picture:
@@ -92,9 +92,9 @@ def decode(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Picture:
     try:
         with Image.open(io.BytesIO(data), formats=[name]) as image:
             _check_pixels(image.size, max_pixels)
-            frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)  # MPO: a phone's JPEG + preview
-            orientation = _orientation(image)
+            more_frames = _has_more(image)
             rgb = _to_rgb(image)
+            orientation = _orientation(image)  # after loading: Pillow 13 turns TIFF by itself and then says 1
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ImageTooLarge(_too_large(None, max_pixels)) from error
     except UnidentifiedImageError as error:
@@ -105,7 +105,7 @@ def decode(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Picture:
         raise UnreadableImage(f"The {name} file is damaged or cut off.") from error
     if orientation in _UPRIGHT:
         rgb = rgb.transpose(_UPRIGHT[orientation])
-    return Picture(rgb=np.asarray(rgb, dtype=np.uint8), frames=frames)
+    return Picture(rgb=np.asarray(rgb, dtype=np.uint8), more_frames=more_frames)
 
 
 def fit(rgb: NDArray[np.uint8], spec: Preprocessing) -> NDArray[np.uint8]:
@@ -151,6 +151,8 @@ _MAGIC = (
     (b"BM", "BMP"),
     (b"II*\x00", "TIFF"),
     (b"MM\x00*", "TIFF"),
+    (b"II+\x00", "TIFF"),  # BigTIFF
+    (b"MM\x00+", "TIFF"),
     (b"GIF87a", "GIF"),
     (b"GIF89a", "GIF"),
     (b"%PDF-", "PDF"),
@@ -165,6 +167,20 @@ def _check_pixels(size: tuple[int, int], max_pixels: int) -> None:
 def _too_large(size: tuple[int, int] | None, max_pixels: int) -> str:
     found = f"{size[0]} x {size[1]} pixels" if size else "too many pixels"
     return f"The image has {found}; at most {max_pixels / 1e6:g} million are accepted."
+
+
+def _has_more(image: Image.Image) -> bool:
+    if image.format == "MPO":
+        return False  # a phone's JPEG with its preview
+    if image.format != "TIFF":
+        return bool(getattr(image, "n_frames", 1) > 1)
+    # Counting the pages of a TIFF walks through all of them; there may be thousands.
+    try:
+        image.seek(1)
+    except EOFError:
+        return False
+    image.seek(0)
+    return True
 
 
 def _orientation(image: Image.Image) -> int:

@@ -7,6 +7,7 @@
 import argparse
 import fcntl
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -57,7 +58,6 @@ class Registry:
     def __init__(self, settings: RegistrySettings) -> None:
         self.name = settings.model_name
         self.home = settings.home.resolve()
-        self.local = settings.tracking_uri is None
         self.tracking_uri = settings.tracking_uri or f"sqlite:///{self.home / 'mlflow.db'}"
 
     def resolve(self, alias: str) -> Version:
@@ -105,7 +105,7 @@ class Registry:
             if found:
                 return str(found.experiment_id)
             # Without a location MLflow 3.17 on sqlite writes artifacts to ./mlruns, wherever that is.
-            location = str(self.home / "artifacts") if self.local else None
+            location = str(self.home / "artifacts") if self.tracking_uri.startswith("sqlite:") else None
             return client.create_experiment(EXPERIMENT, artifact_location=location)
 
     def version(self, version: str) -> Version:
@@ -178,7 +178,11 @@ class Registry:
                 "alias" in error.message and "not found" in error.message
             ):
                 raise NoSuchModel(error.message) from error
-            raise RegistryUnavailable(f"MLflow at {self.tracking_uri}: {error.message}") from error
+            raise RegistryUnavailable(f"MLflow at {_without_secrets(self.tracking_uri)} failed.") from error
+
+
+def _without_secrets(uri: str) -> str:
+    return re.sub(r"//[^/@]*@", "//", uri)
 
 
 _MLFLOW_ENVIRONMENT = {

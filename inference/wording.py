@@ -24,7 +24,7 @@ WARNINGS: dict[WarningCode, dict[Language, str]] = {
         "en": "The file holds several images; only the first was analysed.",
     },
     "no_positive_evidence": {
-        "es": "El modelo no encontró en la imagen nada que apoye la clase explicada; su mapa está vacío.",
-        "en": "The model found nothing in the image that supports an explained class; its map is empty.",
+        "es": "El modelo no encontró en la imagen nada que apoye una de las clases explicadas; su mapa está vacío.",
+        "en": "The model found nothing in the image that supports one of the explained classes; its map is empty.",
     },
 }

@@ -11,9 +11,14 @@ def main() -> None:
     """One process, one model: a worker more would cost a whole model's memory."""
     settings = Settings()
     configure_logging(settings.log_level)
-    shown = "localhost" if settings.host in ("127.0.0.1", "0.0.0.0") else settings.host  # noqa: S104
-    print(f"Lunar: http://{shown}:{settings.port} (not a medical device; Ctrl+C stops it)", flush=True)
-    uvicorn.run(create_app(settings), host=settings.host, port=settings.port, log_config=None, server_header=False)
+    config = uvicorn.Config(
+        create_app(settings), host=settings.host, port=settings.port, log_config=None, server_header=False
+    )
+    listening = config.bind_socket()  # before anything is promised
+    host, port = listening.getsockname()[:2]
+    shown = "localhost" if host in ("127.0.0.1", "0.0.0.0") else host  # noqa: S104
+    print(f"Lunar: http://{shown}:{port} (not a medical device; Ctrl+C stops it)", flush=True)
+    uvicorn.Server(config).run(sockets=[listening])
 
 
 if __name__ == "__main__":

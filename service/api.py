@@ -49,9 +49,10 @@ def create_router(settings: Settings, champion: Champion, examiner: Examiner) ->
     router = APIRouter()
 
     async def examine(request: Request, parameters: Parameters, question: Question | None) -> dict[str, Any]:
-        serving = champion.current()
-        data = await read_image(request, limit=settings.max_body_bytes)
-        found = await examiner.examine(serving, data, tta=parameters.tta, question=question)
+        with examiner.admitted():
+            data = await read_image(request, limit=settings.max_body_bytes)
+            serving = champion.current()
+            found = await examiner.examine(serving, data, tta=parameters.tta, question=question)
         language = negotiate(parameters.lang, request.headers.get("accept-language", ""))
         head = {
             "request_id": request.state.request_id,

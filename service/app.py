@@ -47,6 +47,6 @@ def create_app(settings: Settings) -> FastAPI:
 
     for kind in (*errors.PROBLEMS, HTTPException):
         app.add_exception_handler(kind, problem)
-    app.add_middleware(SecurityHeaders)
-    app.add_middleware(RequestLog)  # added last: outermost
+    app.add_middleware(RequestLog)
+    app.add_middleware(SecurityHeaders)  # added last: outermost, so that a 500 has them too
     return app

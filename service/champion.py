@@ -13,7 +13,14 @@ from service.settings import Settings
 
 log = logging.getLogger(__name__)
 
-REFUSALS = (InvalidBundle, NoSuchModel, RegistryUnavailable, RuntimeUnavailable, GoldenMismatch, OSError)
+# What anybody may know of why there is no model; the log has the whole reason, with addresses and paths.
+REFUSALS: dict[type[Exception], str] = {
+    NoSuchModel: "the registry has no version under this alias.",
+    RegistryUnavailable: "the model registry does not answer.",
+    InvalidBundle: "the registered version is no valid bundle.",
+    GoldenMismatch: "the registered version does not reproduce its golden cases here.",
+    RuntimeUnavailable: "no runtime here can execute the registered version.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +32,7 @@ class Serving:
 
 
 class Champion:
-    """Follows one alias. `current` never blocks."""
+    """Serves the version that the alias holds at start. `current` never blocks."""
 
     def __init__(self, registry: Registry, settings: Settings) -> None:
         self._registry = registry
@@ -44,9 +51,11 @@ class Champion:
         while self._serving is None:
             try:
                 self._serving = await asyncio.to_thread(self._open)
-            except REFUSALS as error:
-                self.refusal = f"{self._settings.model_name}@{self._settings.model_alias}: {error}"
-                log.warning("no model", extra={"reason": self.refusal})
+            except Exception as error:
+                known = REFUSALS.get(type(error))
+                name = f"{self._settings.model_name}@{self._settings.model_alias}"
+                self.refusal = f"{name}: {known or 'it cannot be loaded.'}"
+                log.warning("no model", extra={"reason": f"{name}: {error}"}, exc_info=known is None)
                 await asyncio.sleep(self._settings.registry_retry_s)
         version, runtime = self._serving.version, self._serving.classifier.runtime
         log.info(

@@ -66,6 +66,7 @@ PROBLEMS: dict[type[Exception], Problem] = {
     DeadlineExceeded: Problem(503, "deadline-exceeded", "The answer took too long", retry_after=5),
     NoModel: Problem(503, "no-model", "No model is in service yet", retry_after=10),
 }
+UNKNOWN_PARAMETER = "unknown_parameter"
 INTERNAL = Problem(500, "internal", "Something went wrong inside the service")
 
 
@@ -103,6 +104,6 @@ def _explain(error: Exception) -> str:
 
 def _explain_parameter(each: dict[str, Any]) -> str:
     name = ".".join(str(part) for part in each["loc"][1:]) or str(each["loc"][0])
-    if each["type"] == "extra_forbidden":
-        return f"There is no parameter {name!r}."
+    if each["type"] == UNKNOWN_PARAMETER:
+        return str(each["msg"])
     return f"{name}: {each['msg']}."

@@ -1,17 +1,18 @@
-"""One image's way through the model: prepare, run, interpret, each in its own threads, all under one deadline."""
+"""One image's way through the model: prepare, run, interpret, each in its own threads, with a place and a deadline."""
 
 import asyncio
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import anyio
-from anyio import CapacityLimiter, to_thread
 
 from inference.classifier import Explanation, Prediction
 from inference.explanation import Question
 from inference.views import Views
 from service.batching import Lane
 from service.champion import Serving
-from service.errors import DeadlineExceeded
+from service.errors import DeadlineExceeded, Overloaded
 from service.settings import Settings
 
 
@@ -20,32 +21,40 @@ class Examiner:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._lane = Lane(max_waiting=settings.max_waiting)
+        self._model = Lane(workers=1, name="model")
         # Decoding and drawing get threads of their own, so that they cannot crowd out the health checks.
-        self._threads = CapacityLimiter(os.cpu_count() or 1)
+        self._images = Lane(workers=os.cpu_count() or 1, name="image")
+        self._present = 0
+
+    @contextmanager
+    def admitted(self) -> Iterator[None]:
+        """A place and a deadline for one request, from its first byte to its answer.
+
+        Raises Overloaded at once when every place is taken, DeadlineExceeded when the time is up.
+        """
+        if self._present > self._settings.max_waiting:
+            raise Overloaded(f"{self._settings.max_waiting} requests are waiting already.")
+        self._present += 1
+        try:
+            with anyio.fail_after(self._settings.request_timeout_s):
+                yield
+        except TimeoutError as error:
+            raise DeadlineExceeded(f"No answer within {self._settings.request_timeout_s:g} s.") from error
+        finally:
+            self._present -= 1
 
     async def examine(
         self, serving: Serving, data: bytes, *, tta: Views, question: Question | None
     ) -> Prediction | Explanation:
-        """Predict, or explain if there is a question. Raises ImageError, Overloaded, DeadlineExceeded."""
-        try:
-            with anyio.fail_after(self._settings.request_timeout_s):
-                return await self._examine(serving, data, tta, question)
-        except TimeoutError as error:
-            raise DeadlineExceeded(f"No answer within {self._settings.request_timeout_s:g} s.") from error
-
-    async def _examine(
-        self, serving: Serving, data: bytes, tta: Views, question: Question | None
-    ) -> Prediction | Explanation:
+        """Predict, or explain if there is a question. Raises ImageError."""
         classifier, limit = serving.classifier, self._settings.max_pixels
-        prepared = await to_thread.run_sync(
-            lambda: classifier.prepare(data, tta=tta, max_pixels=limit), limiter=self._threads
-        )
-        outputs = await self._lane.submit(classifier.run, prepared.batch)
+        prepared = await self._images.submit(classifier.prepare, data, tta=tta, max_pixels=limit)
+        outputs = await self._model.submit(classifier.run, prepared.batch)
         if question is None:
             return classifier.predict(prepared, outputs)
-        return await to_thread.run_sync(lambda: classifier.explain(prepared, outputs, question), limiter=self._threads)
+        return await self._images.submit(classifier.explain, prepared, outputs, question)
 
     async def close(self) -> None:
-        """Finish the call that runs."""
-        await asyncio.to_thread(self._lane.close)
+        """Finish the calls that run."""
+        await asyncio.to_thread(self._model.close)
+        await asyncio.to_thread(self._images.close)

@@ -28,10 +28,10 @@ class Locale:
             return f"> {self._write(100 - step, digits)}"
         return self._write(share * 100, digits)
 
-    def either(self, names: tuple[str, ...]) -> str:
-        """("a", "b", "c") -> "a, b or c"."""
+    def together(self, names: tuple[str, ...]) -> str:
+        """("a", "b", "c") -> "a, b and c"."""
         *some, last = names
-        return f"{', '.join(some)} {self.texts['page']['or']} {last}"
+        return f"{', '.join(some)} {self.texts['page']['and']} {last}"
 
     def _write(self, number: float, digits: int) -> str:
         text = f"{number:.{digits}f}"

@@ -1,6 +1,7 @@
 """The page: GET / shows it, POST / answers a plain form with it, POST /result answers with the result alone."""
 
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ from anyio import to_thread
 from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.requests import ClientDisconnect
 from starlette.staticfiles import StaticFiles
 
 from inference import colormap, risk
@@ -22,12 +24,14 @@ from service.champion import Champion
 from service.examination import Examiner
 from service.language import negotiate
 from service.locale import Locale, load_locales
-from service.result import copy_original, describe
+from service.result import describe
 from service.settings import Settings
 from service.upload import FIELD, read_image
 
 ROOT = Path(__file__).resolve().parent.parent
 TEMPLATES = ROOT / "templates"
+
+log = logging.getLogger(__name__)
 
 
 def add_page(app: FastAPI, settings: Settings, champion: Champion, examiner: Examiner) -> None:
@@ -56,7 +60,7 @@ def add_page(app: FastAPI, settings: Settings, champion: Champion, examiner: Exa
         return locales[negotiate(asked, request.headers.get("accept-language", ""))]
 
     def render(template: str, locale: Locale, outcome: dict[str, Any]) -> str:
-        facts = limits | {"formats": locale.either(FORMATS)}
+        facts = limits | {"formats": locale.together(FORMATS)}
         return environment.get_template(template).render(locale=locale, t=locale.texts, facts=facts, **outcome)
 
     def whole(locale: Locale, outcome: dict[str, Any]) -> str:
@@ -72,15 +76,20 @@ def add_page(app: FastAPI, settings: Settings, champion: Champion, examiner: Exa
     async def examine(request: Request, locale: Locale) -> tuple[dict[str, Any], Response | None]:
         """The outcome for the templates; with a problem, the response that the API would give."""
         try:
-            data = await read_image(request, limit=settings.max_body_bytes)
-            serving = champion.current()
-            found = await examiner.examine(serving, data, tta=1, question=Question(render="overlay"))
+            with examiner.admitted():
+                data = await read_image(request, limit=settings.max_body_bytes)
+                serving = champion.current()
+                found = await examiner.examine(serving, data, tta=1, question=Question(render="overlay"))
             assert isinstance(found, Explanation)
-            original = await to_thread.run_sync(copy_original, data, found, settings.max_pixels)
-        except tuple(errors.PROBLEMS) as error:
+            shown = await to_thread.run_sync(describe, found, serving, locale.language)
+        except ClientDisconnect:
+            raise
+        except Exception as error:
+            if errors.problem_of(error) is errors.INTERNAL:
+                log.exception("unhandled", extra={"request_id": request.state.request_id})
             response = errors.respond(request, error)
             return {"problem": _describe_problem(response)}, response
-        return {"result": describe(found, serving, original, locale.language)}, None
+        return {"result": shown}, None
 
     def reply(content: str, locale: Locale, problem: Response | None) -> HTMLResponse:
         headers: dict[str, str] = {"Content-Language": locale.language}

@@ -7,8 +7,6 @@ from typing import Any
 from PIL import Image
 
 from inference.classifier import Explanation
-from inference.heatmap import canvas
-from inference.image import decode
 from inference.report import report_explanation, report_model
 from inference.taxonomy import BY_CODE, Language
 from service.champion import Serving
@@ -16,7 +14,7 @@ from service.champion import Serving
 QUALITY = 90  # a JPEG for the eye is a tenth of a PNG
 
 
-def describe(found: Explanation, serving: Serving, original: bytes, language: Language) -> dict[str, Any]:
+def describe(found: Explanation, serving: Serving, language: Language) -> dict[str, Any]:
     """The body of /explain, and beside it the classes by falling probability, the thresholds and the pictures."""
     manifest = serving.classifier.bundle.manifest
     answer = report_explanation(found, language)
@@ -26,19 +24,16 @@ def describe(found: Explanation, serving: Serving, original: bytes, language: La
         "ranking": [(BY_CODE[code], probability) for code, probability in ranked],
         "thresholds": manifest.thresholds,
         "model": report_model(serving.version, manifest),
-        "original": f"data:image/jpeg;base64,{b64encode(original).decode()}",
+        "original": f"data:image/jpeg;base64,{b64encode(copy_original(found)).decode()}",
         "overlay": f"data:image/png;base64,{answer['explanations'][0]['overlay']}",
     }
 
 
-def copy_original(data: bytes, found: Explanation, max_pixels: int) -> bytes:
+def copy_original(found: Explanation) -> bytes:
     """The upright original, as large as its overlay, as a JPEG without metadata.
 
-    The page shows it where no script can, and where a browser cannot draw the format itself (TIFF). Raises ImageError.
+    The page shows it where no script can, and where a browser cannot draw the format itself (TIFF).
     """
-    size = canvas(width=found.width, height=found.height, view=found.field_of_view)
-    picture = Image.fromarray(decode(data, max_pixels=max_pixels).rgb)
-    small = picture.resize((size.width, size.height), Image.Resampling.LANCZOS, reducing_gap=2.0)
     buffer = io.BytesIO()
-    small.save(buffer, "JPEG", quality=QUALITY)
+    Image.fromarray(found.picture).save(buffer, "JPEG", quality=QUALITY)
     return buffer.getvalue()

@@ -2,17 +2,18 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from inference.explainers import Method
 from inference.explanation import Question, Render
 from inference.manifest import Manifest
 from inference.risk import ConfidenceLevel, RiskLevel
-from inference.taxonomy import CLASSES, Language
+from inference.taxonomy import Language
 from inference.views import Views
+from service.errors import UNKNOWN_PARAMETER
 
 ClassCode = Literal["akiec", "bcc", "bkl", "df", "mel", "nv", "vasc"]
-ALL_METHODS: tuple[Method, ...] = ("gradcam++", "gradcam")
 
 
 def _read_plus(value: object) -> object:
@@ -29,6 +30,14 @@ class Parameters(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _known(cls, given: dict[str, object]) -> dict[str, object]:
+        if unknown := sorted(set(given) - set(cls.model_fields)):
+            names = {"unknown": ", ".join(unknown), "allowed": ", ".join(cls.model_fields)}
+            raise PydanticCustomError(UNKNOWN_PARAMETER, "There is no parameter {unknown}; allowed: {allowed}.", names)
+        return given
+
     lang: Language | None = Field(None, description="Language of names and texts; default: Accept-Language, then es")
     tta: Annotated[Views, BeforeValidator(_read_count)] = Field(1, description="Views averaged: 1, 2, 4 or 8")
 
@@ -36,18 +45,17 @@ class Parameters(BaseModel):
 class ExplainParameters(Parameters):
     """Query parameters of /explain."""
 
-    method: Annotated[Method | Literal["all"], BeforeValidator(_read_plus)] = Field(
+    method: Annotated[Literal["gradcam++", "gradcam", "all"], BeforeValidator(_read_plus)] = Field(
         "gradcam++", description="Explanation method; gradcampp is an alias of gradcam++"
     )
-    target: ClassCode | Literal["all"] | None = Field(None, description="Class to explain; default: the predicted")
+    target: Literal["akiec", "bcc", "bkl", "df", "mel", "nv", "vasc", "all"] | None = Field(
+        None, description="Class to explain; default: the predicted"
+    )
     render: Render = Field("both", description="Which PNGs to encode")
 
     def question(self) -> Question:
         """What `inference` is asked."""
-        targets = {None: (), "all": CLASSES}.get(self.target, (self.target,) if self.target else ())
-        return Question(
-            methods=ALL_METHODS if self.method == "all" else (self.method,), targets=targets, render=self.render
-        )
+        return Question.ask(method=self.method, target=self.target, render=self.render)
 
 
 class ModelName(BaseModel):

@@ -9,11 +9,13 @@ from typing import Any
 
 from fastapi import Request
 from starlette.datastructures import MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.errors import respond
 
 HEADER = "X-Request-ID"
+CLIENT_CLOSED_REQUEST = 499  # as nginx logs it; nobody is left to receive it
 _ACCEPTABLE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
 
@@ -49,7 +51,7 @@ def configure_logging(level: str) -> None:
 
 
 class RequestLog:
-    """Outermost middleware: gives the request its id, logs one line, and turns what nobody caught into a 500."""
+    """Middleware: gives the request its id, logs one line, and turns what nobody caught into a 500."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -73,6 +75,8 @@ class RequestLog:
 
         try:
             await self._app(scope, receive, send_with_id)
+        except ClientDisconnect:
+            status = CLIENT_CLOSED_REQUEST
         except Exception as error:
             log.exception("unhandled", extra={"request_id": request.state.request_id})
             if status:

@@ -13,6 +13,14 @@ FIELD = "file"
 
 class _InMemoryParser(MultiPartParser):
     spool_max_size = 2**63 - 1  # the body is bounded already; Starlette would spool 1 MB and more to disk
+    complete = False
+
+    def on_end(self) -> None:
+        self.complete = True
+
+    def discard(self) -> None:
+        for file in self._files_to_close_on_error:  # the last one is in no form if the body was cut off inside it
+            file.close()
 
 
 async def read_image(request: Request, *, limit: int) -> bytes:
@@ -39,6 +47,9 @@ async def _read_field(request: Request, limit: int) -> bytes:
         raise BrokenUpload(error.message) from error
     except KeyError as error:  # Starlette 1.10: a content type without a boundary
         raise BrokenUpload("The content type names no boundary.") from error
+    if not parser.complete:
+        parser.discard()
+        raise BrokenUpload("The body ends before its last boundary.")
     try:
         files = [value for _, value in form.multi_items() if isinstance(value, UploadFile)]
         if len(files) > 1:

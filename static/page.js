@@ -54,15 +54,15 @@ function localProblem(slug) {
   return document.querySelector(`template[data-problem="${slug}"]`).content.cloneNode(true);
 }
 
-async function showResult(fragment, file) {
+async function showResult(fragment, file, signal) {
   // Decoded before it replaces the preview, so that the picture does not blink.
   await Promise.allSettled([...fragment.querySelectorAll("img")].map((image) => image.decode()));
+  if (signal.aborted) return; // another image was chosen meanwhile
   enableStrength(fragment);
   show("result", fragment, file);
 }
 
 async function examine(file) {
-  current?.abort();
   if (file.size > Number(form.dataset.limit)) {
     showProblem(localProblem("body-too-large"), null);
     return;
@@ -73,12 +73,13 @@ async function examine(file) {
   outcome.scrollIntoView({ block: "nearest" });
   const answer = await send(file, { to: form.dataset.partial, field: input.name, signal: upload.signal });
   if (upload.signal.aborted) return;
-  if (answer.kind === "result") await showResult(answer.fragment, file);
+  if (answer.kind === "result") await showResult(answer.fragment, file, upload.signal);
   else if (answer.kind === "problem") showProblem(answer.fragment, answer.retryable ? file : null);
   else showProblem(localProblem(answer.kind), file);
 }
 
 function take(files) {
+  current?.abort();
   if (files.length === 1) examine(files[0]);
   else if (files.length > 1) showProblem(localProblem("several-images"), null);
 }

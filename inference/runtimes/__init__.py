@@ -77,12 +77,16 @@ def verify(runtime: Runtime, bundle: Bundle) -> float:
 def _load(bundle: Bundle, name: str, precision: Precision) -> Runtime:
     if name not in RUNTIMES:
         raise RuntimeUnavailable(f"There is no runtime {name!r}; allowed: auto, {', '.join(RUNTIMES)}.")
-    package = name
-    if find_spec(package) is None:
+    if find_spec(name) is None:  # a row has the name of the package that it needs
         raise RuntimeUnavailable(f"{name} is not installed.")
     module, _, attribute = RUNTIMES[name].partition(":")
-    factory: Callable[[Bundle, Precision], Runtime] = getattr(import_module(module), attribute)
-    runtime = factory(bundle, precision)
+    try:
+        factory: Callable[[Bundle, Precision], Runtime] = getattr(import_module(module), attribute)
+        runtime = factory(bundle, precision)
+    except RuntimeUnavailable:
+        raise
+    except Exception as error:
+        raise RuntimeUnavailable(f"{name} cannot load the bundle's graph: {error}") from error
     verify(runtime, bundle)
     return runtime
 

@@ -64,7 +64,7 @@ def test_the_digest_covers_weights_and_manifest(tmp_path: Path) -> None:
     (lambda m: m["files"].update({"../evil": "0" * 64}), "leaves the bundle"),
     (lambda m: m["files"].update({"/etc/passwd": "0" * 64}), "leaves the bundle"),
     (lambda m: m["files"].pop("head.npz"), "no hash for head.npz"),
-    (lambda m: m["files"].pop("MODEL_CARD.md"), "Not listed in the manifest: MODEL_CARD.md"),
+    (lambda m: m["files"].pop("MODEL_CARD.md"), "no hash for MODEL_CARD.md"),
     (lambda m: m["files"].update({"head.npz": "0" * 64}), "head.npz does not have the hash"),
     (lambda m: m["files"].update({"more.txt": "0" * 64}), "Missing from the bundle: more.txt"),
 ])  # fmt: skip
@@ -85,6 +85,12 @@ def test_a_changed_manifest_without_its_digest_is_refused(folder: Path) -> None:
 def test_a_manifest_that_is_none_is_refused(folder: Path, text: str) -> None:
     (folder / "manifest.json").write_text(text)
     with pytest.raises(InvalidBundle, match="manifest"):
+        open_bundle(folder)
+
+
+def test_a_file_that_nobody_listed_is_refused(folder: Path) -> None:
+    (folder / "extra.bin").write_bytes(b"x")
+    with pytest.raises(InvalidBundle, match=r"Not listed in the manifest: extra\.bin"):
         open_bundle(folder)
 
 

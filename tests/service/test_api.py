@@ -4,7 +4,9 @@ import base64
 import io
 import json
 import logging
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -124,6 +126,8 @@ GIF = io.BytesIO()
 Image.new("RGB", (9, 9)).save(GIF, "GIF")
 MULTIPART = {"Content-Type": "multipart/form-data; boundary=x"}
 
+CUT_OFF = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.jpg"\r\n\r\n' + GOOD[:99]
+
 BAD_INPUT = [
     ("nothing at all", {}, 400, "no-image"),
     ("an empty body", {"content": b"", "headers": {"Content-Type": "image/jpeg"}}, 400, "no-image"),
@@ -135,7 +139,8 @@ BAD_INPUT = [
     ("two fields", {"files": [("file", ("a.jpg", GOOD)), ("other", ("b.jpg", GOOD))]}, 400, "several-images"),
     ("no boundary", {"content": b"--x", "headers": {"Content-Type": "multipart/form-data"}}, 400, "broken-upload"),
     ("another boundary", {"content": b"--y\r\n\r\n", "headers": MULTIPART}, 400, "broken-upload"),
-    ("a form that is cut off", {"content": b"--x\r\nContent-Dis", "headers": MULTIPART}, 400, "no-image"),
+    ("a form that is cut off", {"content": b"--x\r\nContent-Dis", "headers": MULTIPART}, 400, "broken-upload"),
+    ("a form cut off in its file", {"content": CUT_OFF, "headers": MULTIPART}, 400, "broken-upload"),
     ("too many bytes", {"content": b"\xff\xd8\xff" + bytes(100_000)}, 413, "body-too-large"),
     ("too many bytes in a form", {"files": {"file": ("a.jpg", bytes(100_000))}}, 413, "body-too-large"),
     ("too many pixels", {"content": png_claiming(9000, 9000)}, 413, "image-too-large"),
@@ -171,6 +176,7 @@ def test_bad_input(open_client: Callable[..., TestClient], request_: dict, statu
 @pytest.mark.parametrize(("query", "allowed"), [
     ("lang=fr", "'es' or 'en'"), ("tta=3", "1, 2, 4 or 8"), ("target=wart", "'vasc'"), ("method=lime", "'gradcam'"),
     ("render=svg", "'both', 'heatmap' or 'overlay'"),
+    ("colour=red", "lang, tta, method, target, render"), ("target=wart", "'vasc' or 'all'"),
 ])  # fmt: skip
 def test_a_wrong_value_names_the_allowed_ones(client: TestClient, query: str, allowed: str) -> None:
     detail = client.post(f"/explain?{query}", content=GOOD).json()["detail"]
@@ -205,6 +211,7 @@ def test_an_inside_error_says_nothing_of_the_inside(
         "request_id": response.headers["X-Request-ID"],
     }
     assert "secret path" in caplog.text  # the log has it
+    assert {name: response.headers[name] for name in HEADERS} == HEADERS
 
 
 def test_other_http_errors_are_problems_too(client: TestClient) -> None:
@@ -215,15 +222,17 @@ def test_other_http_errors_are_problems_too(client: TestClient) -> None:
         assert response.json()["request_id"]
 
 
-def test_a_full_queue_answers_at_once(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    from service.batching import Lane
-    from service.errors import Overloaded
-
-    async def full(*_: object) -> None:
-        raise Overloaded("32 requests are waiting already.")
-
-    monkeypatch.setattr(Lane, "submit", full)
-    response = client.post("/predict", content=GOOD)
+def test_a_full_house_answers_at_once(open_client: Callable[..., TestClient], monkeypatch: pytest.MonkeyPatch) -> None:
+    """LUNAR_MAX_WAITING=0: one request at a time, the second is refused."""
+    started, gate, run = threading.Event(), threading.Event(), Classifier.run
+    monkeypatch.setattr(Classifier, "run", lambda self, batch: (started.set(), gate.wait(5), run(self, batch))[2])
+    client = open_client(max_waiting=0)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(client.post, "/predict", content=GOOD)
+        assert started.wait(5)
+        response = client.post("/predict", content=GOOD)
+        gate.set()
+        assert first.result().status_code == 200
     assert response.status_code == 503
     assert response.json()["type"] == "urn:lunar:problem:overloaded"
     assert int(response.headers["Retry-After"]) > 0
@@ -306,8 +315,6 @@ def test_logs_are_json_without_anything_of_the_upload(client: TestClient, caplog
 
 
 def test_answers_do_not_depend_on_who_else_asks(client: TestClient) -> None:
-    from concurrent.futures import ThreadPoolExecutor
-
     images = [lesion(width=40 + 10 * i, height=45) for i in range(6)]
     alone = [post(client, data=image)["probabilities"] for image in images]
     with ThreadPoolExecutor(6) as pool:

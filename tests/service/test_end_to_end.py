@@ -53,12 +53,10 @@ def test_the_service_says_what_the_command_line_says(starter_service: str, tmp_p
     answer = post(starter_service, "/explain?lang=en", path.read_bytes())
     line = json.loads(printed)
     assert line.keys() == answer.keys() - {"request_id"}
-    for key in line.keys() - {"model", "probabilities"}:
-        if key not in ("prediction", "risk", "explanations"):
-            assert line[key] == answer[key]
-    assert line["prediction"]["class"] == answer["prediction"]["class"]
-    assert line["probabilities"] == pytest.approx(answer["probabilities"], abs=1e-6)
-    assert line["explanations"][0]["peak"] == pytest.approx(answer["explanations"][0]["peak"], rel=1e-4)
+    # The same graph on the same machine: equal to the last bit, pictures included.
+    assert {key: line[key] for key in line if key != "model"} == {
+        key: answer[key] for key in answer if key not in ("model", "request_id")
+    }
 
 
 def test_real_lesions_get_real_answers(starter_service: str, starter: Bundle, real_data: Path) -> None:
@@ -90,6 +88,20 @@ def test_a_second_start_is_ready_in_ten_seconds(starter_service: str, tmp_path: 
     started = time.monotonic()
     with running_service(home, wait_s=10):
         assert time.monotonic() - started < 10
+
+
+def test_secrets_of_the_registry_stay_in_the_service(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    uri = "http://user:s3cret@127.0.0.1:9"
+    with running_service(home, ready=False, tracking_uri=uri, registry_retry_s="1") as address:
+        deadline = time.monotonic() + 30
+        while "being loaded" in (answer := httpx2.get(f"{address}/health/ready").json()["reason"]):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        said = answer + httpx2.post(f"{address}/predict", content=lesion()).text
+    assert "does not answer" in said
+    assert "s3cret" not in said + (home / "service.log").read_text()
 
 
 def test_no_model_yet_is_a_503_that_says_why(tmp_path: Path) -> None:
