@@ -1,12 +1,12 @@
 """A real MLflow registry in a sqlite file of its own."""
 
+import os
 import shutil
 import threading
 from pathlib import Path
 
 import pytest
 
-from inference import registry as module
 from inference.bundle import Bundle, InvalidBundle
 from inference.registry import NoSuchModel, Registry, RegistryUnavailable, main, register_starter
 from inference.settings import RegistrySettings
@@ -121,10 +121,42 @@ def test_the_command_line(
     assert "manifest" in capsys.readouterr().err
 
 
-def test_mlflow_is_told_to_keep_quiet(registry: Registry) -> None:
-    """No telemetry leaves a clinic."""
-    import os
-
+def test_mlflow_is_told_to_keep_quiet(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No telemetry leaves a clinic, unless its administrator wants it."""
+    monkeypatch.delenv("MLFLOW_DISABLE_TELEMETRY", raising=False)
     registry.experiment()
     assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "true"
-    assert module.EXPERIMENT == "lunar"
+    monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "false")
+    registry.experiment()
+    assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "false"
+
+
+def test_the_version_before_is_remembered(registry: Registry, tmp_path: Path) -> None:
+    for seed in (0, 1):
+        registry.publish(write_fake_bundle(tmp_path / str(seed), seed=seed), alias="candidate", source="test")
+    assert registry.version("1").run is not None
+    registry.move_alias("champion", "1")
+    assert registry.previous("champion") is None
+    registry.move_alias("champion", "2")
+    assert registry.previous("champion") == "1"
+    registry.move_alias("champion", "2")
+    assert registry.previous("champion") == "1"
+    with pytest.raises(NoSuchModel):
+        registry.version("9")
+
+
+def test_a_sqlite_address_keeps_its_artifacts_at_home(tmp_path: Path, fake_bundle: Bundle) -> None:
+    home = tmp_path / "home"
+    registry = Registry(RegistrySettings(home=home, tracking_uri=f"sqlite:///{tmp_path / 'own.db'}"))
+    registry.publish(fake_bundle, alias="champion", source="test")
+    assert (home / "artifacts").is_dir()
+    assert not (Path.cwd() / "mlruns").exists()
+
+
+def test_passwords_in_the_address_are_not_repeated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    nobody = Registry(RegistrySettings(home=tmp_path, tracking_uri="http://user:s3cret@127.0.0.1:9"))
+    with pytest.raises(RegistryUnavailable) as found:
+        nobody.resolve("champion")
+    assert "127.0.0.1:9" in str(found.value)
+    assert "s3cret" not in str(found.value)

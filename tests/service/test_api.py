@@ -7,6 +7,7 @@ import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from inference.classifier import Classifier
 from inference.taxonomy import CLASSES
 from inference.wording import DISCLAIMER
 from service.errors import PROBLEMS
+from service.schemas import ClassCode, ExplainParameters
 from service.security import HEADERS
 from tests.inference.test_image import png_claiming
 from tests.service.conftest import lesion
@@ -247,6 +249,12 @@ def test_a_late_answer_is_a_503(open_client: Callable[..., TestClient], monkeypa
     assert response.status_code == 503
     assert response.json()["type"] == "urn:lunar:problem:deadline-exceeded"
     assert "0.1 s" in response.json()["detail"]
+
+
+def test_the_schema_knows_the_taxonomy() -> None:
+    assert get_args(ClassCode) == CLASSES
+    for target in (*CLASSES, "all"):
+        assert ExplainParameters(target=target).question().targets == (CLASSES if target == "all" else (target,))
 
 
 def test_every_problem_has_its_own_slug() -> None:
