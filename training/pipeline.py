@@ -53,7 +53,7 @@ def run(config: Config, *, data: Path, folder: Path, registry: Registry, command
         network = model.build_for(config)
         spec, cache = config.model.preprocessing, registry.home / "prepared"
         train, validation = (load_part(part, spec, cache=cache) for part in (split.train, split.validation))
-        course = stages.Course(network, train, validation, config, checkpoints)
+        course = stages.Course(network, train, validation, config, checkpoints, tracked.epoch)
         histories = {stages.WARM_UP: stages.warm_up(course), stages.FINE_TUNE: stages.fine_tune(course)}
         network = model.in_float32(network, config.model)
 
@@ -70,8 +70,8 @@ def run(config: Config, *, data: Path, folder: Path, registry: Registry, command
                 metadata=data / config.data.metadata,
             )
             tracked.folder(Path(dossier))
-        tracked.folder(checkpoints.folder, "checkpoints")
-        tracked.history(histories)
+        for best in sorted(checkpoints.folder.glob("*-best.npz")):
+            tracked.file(best, "checkpoints")
         tracked.metrics({name: each.value for name, each in findings.metrics.overall.items()}, prefix="test.")
         tracked.metrics({"wall_seconds": time.monotonic() - began})
         version = registry.publish(bundle, alias=CANDIDATE, source="training", run_id=tracked.run_id)

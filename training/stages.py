@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,15 +22,23 @@ WARM_UP, FINE_TUNE = "warm_up", "fine_tune"
 log = logging.getLogger(__name__)
 
 
+Report = Callable[[str, int, dict[str, float]], None]
+
+
+def silent(stage: str, epoch: int, numbers: dict[str, float]) -> None:
+    """Reports to nobody."""
+
+
 @dataclass(frozen=True, slots=True)
 class Course:
-    """Everything both stages share."""
+    """Everything both stages share. `report` is told each epoch's numbers as soon as they are there."""
 
     network: Network
     train: Part
     validation: Part
     config: Config
     checkpoints: Checkpoints
+    report: Report = silent
 
 
 def warm_up(course: Course) -> History:
@@ -68,10 +77,11 @@ def fit(course: Course, stage: StageConfig, *, name: str) -> History:
             stage=stage,
             optimiser=course.config.optimiser,
         )
+        last = {key: values[-1] for key, values in progress.history.items()}
+        course.report(name, progress.epoch, last)
         course.checkpoints.save(
             name, progress, model=_arrays(course.network.model.weights), optimiser=_arrays(model.optimizer.variables)
         )
-        last = {key: values[-1] for key, values in progress.history.items()}
         log.info(
             "%s %d/%d: loss %.4f, validation loss %.4f, validation accuracy %.3f",
             *(name, progress.epoch, stage.epochs, last["loss"], last["val_loss"], last["val_accuracy"]),

@@ -15,7 +15,6 @@ import mlflow
 
 from inference.registry import Registry
 from training.checkpoint import Checkpoints
-from training.progress import History
 
 
 @contextmanager
@@ -53,16 +52,17 @@ class Run:
         """Log final numbers."""
         mlflow.log_metrics({prefix + name: value for name, value in values.items()})
 
-    def history(self, stages: Mapping[str, History]) -> None:
-        """Log one value an epoch, as <stage>.<name>."""
-        for stage, history in stages.items():
-            for name, series in history.items():
-                for epoch, value in enumerate(series):
-                    mlflow.log_metric(f"{stage}.{name}", value, step=epoch)
+    def epoch(self, stage: str, epoch: int, numbers: Mapping[str, float]) -> None:
+        """Log an epoch's numbers as <stage>.<name>, counted from 1."""
+        mlflow.log_metrics({f"{stage}.{name}": value for name, value in numbers.items()}, step=epoch)
 
-    def folder(self, path: Path, name: str | None = None) -> None:
+    def file(self, path: Path, folder: str) -> None:
+        """Keep a file."""
+        mlflow.log_artifact(str(path), folder)
+
+    def folder(self, path: Path) -> None:
         """Keep the files of a folder."""
-        mlflow.log_artifacts(str(path), name)
+        mlflow.log_artifacts(str(path))
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
