@@ -27,7 +27,7 @@ from training.dataset import Part, TrainingBatches
 from training.drawn import draw_lesion
 from training.losses import build_loss
 from training.model import build_for, unfreeze
-from training.stages import build_optimiser
+from training.optimiser import build_optimiser
 
 ROUNDS = 5
 IMAGES = 32

@@ -11,10 +11,11 @@ import keras
 import numpy as np
 
 from training.checkpoint import Checkpoints
-from training.config import Config, OptimiserConfig, StageConfig
+from training.config import Config, StageConfig
 from training.dataset import Part, TrainingBatches, validation_batches
 from training.losses import build_loss
 from training.model import Network, unfreeze
+from training.optimiser import build_optimiser
 from training.progress import History, Progress
 
 WARM_UP, FINE_TUNE = "warm_up", "fine_tune"
@@ -102,14 +103,6 @@ def compiled(course: Course, stage: StageConfig) -> keras.Model:
         )
         model.optimizer.build(model.trainable_variables)
     return model
-
-
-def build_optimiser(config: OptimiserConfig, learning_rate: float) -> keras.optimizers.Optimizer:
-    """AdamW without weight decay on biases and BatchNorm (Loshchilov and Hutter, ICLR 2019)."""
-    clip = {"clipnorm": config.clip} if config.clip_by == "variable" else {"global_clipnorm": config.clip}
-    optimiser = keras.optimizers.AdamW(learning_rate, weight_decay=config.weight_decay, **clip)
-    optimiser.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    return optimiser
 
 
 def _resume(course: Course, name: str, model: keras.Model) -> Progress | None:
