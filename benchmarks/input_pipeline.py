@@ -71,7 +71,8 @@ def main(path: Path) -> None:
                 "images_per_second": {name: round(value, 1) for name, value in median.items()},
                 "spread": {name: [round(min(v), 1), round(max(v), 1)] for name, v in rates.items()},
                 "augment_per_step": round(median["augment"] / median["step"], 1),
-                "versions": {name: version(name) for name in ("tensorflow-cpu", "keras", "opencv-python-headless")},
+                "versions": {"tensorflow": tf.__version__}
+                | {name: version(name) for name in ("keras", "opencv-python-headless")},
                 "machine": platform.machine(),
             }
         )

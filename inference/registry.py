@@ -164,8 +164,7 @@ class Registry:
 
     @contextmanager
     def _client(self) -> Iterator["MlflowClient"]:
-        for name, value in _MLFLOW_ENVIRONMENT.items():
-            os.environ.setdefault(name, value)
+        quiet_mlflow()
         from mlflow import MlflowClient
         from mlflow.exceptions import MlflowException
 
@@ -179,6 +178,15 @@ class Registry:
             ):
                 raise NoSuchModel(error.message) from error
             raise RegistryUnavailable(f"MLflow at {_without_secrets(self.tracking_uri)} failed.") from error
+
+
+def quiet_mlflow() -> None:
+    """No telemetry, no chatter, no minutes of retries, unless the environment says otherwise.
+
+    To be called before MLflow is imported: it reads some of this then.
+    """
+    for name, value in _MLFLOW_ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
 
 
 def _without_secrets(uri: str) -> str:

@@ -11,7 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from inference.bundle import InvalidBundle, open_bundle
 from inference.manifest import Metrics
-from inference.registry import NoSuchModel, Registry, RegistryUnavailable
+from inference.registry import NoSuchModel, Registry, RegistryUnavailable, quiet_mlflow
 from inference.settings import RegistrySettings
 from training.compare import NoPredictions, NotComparable, compare, fetch_contender
 from training.comparison_report import html, markdown
@@ -52,6 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Exit status 0, or 1 with the cause on stderr."""
     given = _parse(arguments)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    quiet_mlflow()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     for chatty in ("alembic", "mlflow"):
         logging.getLogger(chatty).setLevel(logging.WARNING)

@@ -4,7 +4,6 @@ Differences are resampled in pairs: a resample draws the same lesions for every 
 for all of them cancels out (Efron and Tibshirani, An Introduction to the Bootstrap, 1993).
 """
 
-import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.manifest import Interval
+from inference.registry import quiet_mlflow
 from training.metrics import all_numbers
 from training.predictions import InvalidPredictions, Predictions, read_predictions
 from training.resampling import Draws, interval_if_defined, lesion_weights
@@ -138,7 +138,7 @@ def fetch_contender(run_id: str, *, tracking_uri: str, part: str = "test") -> Co
 
     Raises NoPredictions, InvalidPredictions.
     """
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    quiet_mlflow()
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
 

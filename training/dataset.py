@@ -52,11 +52,6 @@ def labels_of(records: Records) -> NDArray[np.int64]:
     return np.array([record.label for record in records], dtype=np.int64)
 
 
-def lesions_of(records: Records) -> NDArray[np.str_]:
-    """Lesion ids [n]."""
-    return np.array([record.lesion_id for record in records])
-
-
 def counts_of(records: Records) -> dict[str, int]:
     """How many images of each class."""
     counts = np.bincount(labels_of(records), minlength=len(CLASSES))

@@ -28,7 +28,7 @@ GOLDEN_CASES = 3
 # Grad-CAM++'s denominator 2 + w mean(A) must stay positive; after a swish features are >= -0.2785.
 LARGEST_HEAD_WEIGHT = 2 / 0.2785
 CONFIG = "config.json"
-PACKAGES = ("tensorflow-cpu", "keras", "openvino", "numpy", "opencv-python-headless", "pillow")
+PACKAGES = ("keras", "openvino", "numpy", "opencv-python-headless", "pillow")
 
 
 UNTRAINED = Thresholds(moderate=0.1, high=0.5)
@@ -69,7 +69,7 @@ def export(
         "feature_shape": network.backbone.output_shape[1:],
         "head_shape": head.w.shape,
         "graphs": {graph: _WRITERS[graph](network, folder).model_dump() for graph in config.graphs},
-        "packages": {package: version(package) for package in PACKAGES},
+        "packages": _packages(),
     }
     (folder / CONFIG).write_text(config.model_dump_json(indent=1) + "\n", encoding="utf-8")
     bundle = seal(folder, description, head=head, golden=golden, findings=findings)
@@ -95,6 +95,13 @@ def seal(
     }
     (folder / CARD).write_text(render_card(content), encoding="utf-8")
     return write(folder, description=content, head=head, golden=golden)
+
+
+def _packages() -> dict[str, str]:
+    import tensorflow as tf
+
+    # Asked of the module: the distribution is called tensorflow-cpu or tensorflow.
+    return {"tensorflow": tf.__version__} | {package: version(package) for package in PACKAGES}
 
 
 def _head_of(network: Network) -> Head:

@@ -118,11 +118,6 @@ def roc_auc(positive: NDArray[np.bool_], score: NDArray[np.float64]) -> float:
     return float(roc_areas(positive, score, np.ones((1, len(score))))[0])
 
 
-def malignant_auc(labels: Labels, probabilities: Probabilities) -> float:
-    """AUC of the malignant probability against the malignant group."""
-    return roc_auc(*_malignancy(labels, probabilities))
-
-
 def _malignancy(labels: Labels, probabilities: Probabilities) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
     """Which images show a malignant lesion, and the malignant probability, both [n]."""
     return np.isin(labels, MALIGNANT), probabilities[:, list(MALIGNANT)].sum(axis=1)

@@ -1,7 +1,10 @@
 """A whole run on drawn lesions: index, split, train, evaluate, export, publish, promote, serve from the registry."""
 
 import csv
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +19,7 @@ from inference.registry import Registry
 from inference.settings import RegistrySettings
 from inference.taxonomy import CLASSES
 from tests.fakes import write_fake_bundle
+from tests.running import ROOT
 from training.__main__ import main
 from training.compare import fetch_contender
 from training.drawn import draw_lesion
@@ -319,6 +323,16 @@ def test_a_wrong_configuration_names_key_and_cause(
     monkeypatch.setenv("LUNAR_HOME", str(tmp_path / "home"))
     assert main(["run", str(config)]) == 1
     assert cause in capsys.readouterr().err
+
+
+def test_mlflow_is_kept_quiet_before_it_is_imported(tmp_path: Path) -> None:
+    """A process of its own, because MLflow reads the switch when it is imported."""
+    script = "import os, sys; from training.__main__ import main; assert 'mlflow' not in sys.modules; main(['promote'])"
+    script += "; from mlflow.telemetry import get_telemetry_client as client; print(client(), end='')"
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(("MLFLOW_", "DO_NOT", "CI"))}
+    environment |= {"LUNAR_HOME": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "None"), done.stderr
 
 
 def test_promoting_nothing_says_so(
