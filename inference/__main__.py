@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from inference.bundle import Bundle, InvalidBundle, open_bundle
+from inference.cache import Cache, CacheUnwritable
 from inference.classifier import Classifier
 from inference.explainers import EXPLAINERS
 from inference.explanation import Question
@@ -17,6 +18,8 @@ from inference.runtimes import RUNTIMES, GoldenMismatch, RuntimeUnavailable
 from inference.settings import RegistrySettings
 from inference.taxonomy import CLASSES, LANGUAGES
 
+NO_MODEL = (CacheUnwritable, GoldenMismatch, InvalidBundle, NoSuchModel, RegistryUnavailable, RuntimeUnavailable)
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Exit status 0 if every image was answered, 1 if an image or the model could not be read."""
@@ -24,7 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         bundle, version = _model(given.bundle)
         classifier = Classifier.open(bundle, runtime=given.runtime)
-    except (InvalidBundle, NoSuchModel, RegistryUnavailable, RuntimeUnavailable, GoldenMismatch) as error:
+    except NO_MODEL as error:
         print(f"No model: {error}", file=sys.stderr)
         return 1
     failures = 0
@@ -57,7 +60,7 @@ def _model(folder: Path | None) -> tuple[Bundle, Version]:
     settings = RegistrySettings()
     registry = Registry(settings)
     version = registry.resolve(settings.model_alias)
-    return registry.fetch(version), version
+    return Cache(settings.home).fetch(version, registry), version
 
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:

@@ -5,16 +5,15 @@
 """
 
 import argparse
-import fcntl
+import errno
 import os
 import re
 import shutil
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from inference.bundle import Bundle, InvalidBundle, open_bundle
@@ -28,6 +27,8 @@ EXPERIMENT = "lunar"
 MODEL_PATH = "model"
 BUNDLE_PATH = "artifacts/bundle"  # inside the model, where MLflow's pyfunc flavour keeps artifacts
 STARTER = "starter"
+MAX_BUNDLE_BYTES = 2_000_000_000
+_DISK_FULL = os.strerror(errno.ENOSPC)
 
 
 class NoSuchModel(LookupError):
@@ -65,21 +66,21 @@ class Registry:
         with self._client() as client:
             return self._describe(client.get_model_version_by_alias(self.name, alias), alias=alias)
 
-    def fetch(self, version: Version) -> Bundle:
-        """The verified bundle of a version, from the cache under `home` or downloaded into it.
+    def download(self, version: Version, into: Path) -> Path:
+        """Download the files of a version's bundle into a folder, unverified; where they lie then.
 
-        Raises InvalidBundle, NoSuchModel, RegistryUnavailable.
+        Raises InvalidBundle for one of an absurd size, NoSuchModel, RegistryUnavailable, OSError if the disk is full.
         """
-        cached = self.home / "cache" / version.digest
-        if not version.digest.isalnum():
-            raise InvalidBundle(f"{version.name} {version.version} has no digest tag: it was not published by Lunar.")
-        with self._cache_lock():
-            if cached.is_dir():
-                try:
-                    return open_bundle(cached)
-                except InvalidBundle:
-                    shutil.rmtree(cached)  # damaged on this disk
-            return self._download(version, cached)
+        with self._client() as client:
+            from mlflow.artifacts import download_artifacts
+
+            source = f"{client.get_model_version_download_uri(version.name, version.version)}/{BUNDLE_PATH}"
+            size = sum(_sizes(source, tracking_uri=self.tracking_uri))
+            if size > MAX_BUNDLE_BYTES:
+                raise InvalidBundle(f"The bundle has {size:,} bytes; allowed: {MAX_BUNDLE_BYTES:,}.")
+            if size > shutil.disk_usage(into).free:
+                raise OSError(errno.ENOSPC, f"{size:,} bytes are needed, less is free", str(into))
+            return Path(download_artifacts(artifact_uri=source, dst_path=str(into), tracking_uri=self.tracking_uri))
 
     def publish(self, bundle: Bundle, *, alias: str, source: str, run_id: str | None = None) -> Version:
         """Upload a bundle as a new version and point `alias` at it.
@@ -134,35 +135,6 @@ class Registry:
         )
 
     @contextmanager
-    def _cache_lock(self) -> Iterator[None]:
-        """One at a time, across threads and processes that share the folder."""
-        folder = self.home / "cache"
-        folder.mkdir(parents=True, exist_ok=True)
-        with (folder / ".lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
-
-    def _download(self, version: Version, cached: Path) -> Bundle:
-        staging = Path(tempfile.mkdtemp(prefix=".download-", dir=cached.parent))
-        try:
-            with self._client() as client:
-                from mlflow.artifacts import download_artifacts
-
-                source = client.get_model_version_download_uri(version.name, version.version)
-                folder = download_artifacts(
-                    artifact_uri=f"{source}/{BUNDLE_PATH}", dst_path=str(staging), tracking_uri=self.tracking_uri
-                )
-            bundle = open_bundle(Path(folder))
-            if bundle.manifest.digest != version.digest:
-                raise InvalidBundle(
-                    f"{version.name} {version.version} is tagged with a digest that is not its bundle's."
-                )
-            bundle.path.rename(cached)
-            return replace(bundle, path=cached)
-        finally:
-            shutil.rmtree(staging, ignore_errors=True)
-
-    @contextmanager
     def _client(self) -> Iterator["MlflowClient"]:
         quiet_mlflow()
         from mlflow import MlflowClient
@@ -177,7 +149,34 @@ class Registry:
                 "alias" in error.message and "not found" in error.message
             ):
                 raise NoSuchModel(error.message) from error
+            if _DISK_FULL in error.message:  # MLflow 3.17 gathers the failures of a download into one text
+                raise OSError(errno.ENOSPC, _DISK_FULL) from error
             raise RegistryUnavailable(f"MLflow at {_without_secrets(self.tracking_uri)} failed.") from error
+        except (InvalidBundle, NoSuchModel, RegistryUnavailable):
+            raise
+        except OSError as error:
+            if error.errno == errno.ENOSPC:
+                raise
+            raise RegistryUnavailable(f"MLflow at {_without_secrets(self.tracking_uri)} failed.") from error
+        except Exception as error:
+            # An answer that is no JSON, or another JSON than MLflow's, fails anywhere in its client.
+            raise RegistryUnavailable(
+                f"What answers at {_without_secrets(self.tracking_uri)} does not answer as MLflow does."
+            ) from error
+
+
+def _sizes(source: str, *, tracking_uri: str) -> Iterator[int]:
+    """The size in bytes of every file below an artifact's address."""
+    from mlflow.artifacts import list_artifacts
+
+    waiting = [source]
+    while waiting:
+        folder = waiting.pop()
+        for each in list_artifacts(artifact_uri=folder, tracking_uri=tracking_uri):
+            if each.is_dir:
+                waiting.append(f"{folder}/{PurePosixPath(each.path).name}")
+            else:
+                yield each.file_size or 0
 
 
 def quiet_mlflow() -> None:
@@ -196,8 +195,9 @@ def _without_secrets(uri: str) -> str:
 _MLFLOW_ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_LOGGING_LEVEL": "WARNING",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # the default of 7 with back-off takes minutes to say no
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "15",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",  # the default of 7 with back-off takes minutes to say no
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",  # seconds without a byte
+    "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",  # nothing that is loaded may run code
 }
 
 

@@ -5,6 +5,7 @@ import logging
 from dataclasses import dataclass
 
 from inference.bundle import InvalidBundle
+from inference.cache import Cache
 from inference.classifier import Classifier
 from inference.registry import NoSuchModel, Registry, RegistryUnavailable, Version
 from inference.runtimes import GoldenMismatch, RuntimeUnavailable
@@ -65,6 +66,6 @@ class Champion:
 
     def _open(self) -> Serving:
         version = self._registry.resolve(self._settings.model_alias)
-        bundle = self._registry.fetch(version)
+        bundle = Cache(self._registry.home).fetch(version, self._registry)
         classifier = Classifier.open(bundle, runtime=self._settings.runtime, precision=self._settings.precision)
         return Serving(classifier, version)

@@ -1,6 +1,8 @@
 """Fixtures that several rooms share."""
 
 import os
+import shutil
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -45,3 +47,25 @@ def real_data() -> Path:
     if not (data / "ham10000").is_dir():
         pytest.skip(f"no real images: LUNAR_DATA ({data}) holds no folder ham10000")
     return data
+
+
+@pytest.fixture(scope="session")
+def empty_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home whose database exists already: creating its tables takes seconds, once is enough."""
+    home = tmp_path_factory.mktemp("empty")
+    Registry(RegistrySettings(home=home)).experiment()
+    return home
+
+
+@pytest.fixture
+def home(empty_home: Path, tmp_path: Path) -> Path:
+    """A fresh copy; its experiment is made again, because it knows where its artifacts lie."""
+    copy = Path(shutil.copytree(empty_home, tmp_path / "home"))
+    with sqlite3.connect(copy / "mlflow.db") as database:
+        database.execute("UPDATE experiments SET artifact_location = ? WHERE name = 'lunar'", [str(copy / "artifacts")])
+    return copy
+
+
+@pytest.fixture
+def registry(home: Path) -> Registry:
+    return Registry(RegistrySettings(home=home))

@@ -1,83 +1,23 @@
 """A real MLflow registry in a sqlite file of its own."""
 
 import os
-import shutil
-import threading
 from pathlib import Path
 
 import pytest
 
-from inference.bundle import Bundle, InvalidBundle
+from inference.bundle import Bundle, open_bundle
 from inference.registry import NoSuchModel, Registry, RegistryUnavailable, main, register_starter
 from inference.settings import RegistrySettings
 from tests.fakes import write_fake_bundle
 
 
-@pytest.fixture(scope="module")
-def empty_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home whose database exists already: creating its tables takes seconds, once is enough."""
-    home = tmp_path_factory.mktemp("empty")
-    Registry(RegistrySettings(home=home)).experiment()
-    return home
-
-
-@pytest.fixture
-def home(empty_home: Path, tmp_path: Path) -> Path:
-    """A fresh copy; its experiment is made again, because it knows where its artifacts lie."""
-    import sqlite3
-
-    copy = Path(shutil.copytree(empty_home, tmp_path / "home"))
-    with sqlite3.connect(copy / "mlflow.db") as database:
-        database.execute("UPDATE experiments SET artifact_location = ? WHERE name = 'lunar'", [str(copy / "artifacts")])
-    return copy
-
-
-@pytest.fixture
-def registry(home: Path) -> Registry:
-    return Registry(RegistrySettings(home=home))
-
-
-def test_published_resolved_fetched(registry: Registry, fake_bundle: Bundle) -> None:
+def test_published_resolved_downloaded(registry: Registry, home: Path, fake_bundle: Bundle) -> None:
     published = registry.publish(fake_bundle, alias="candidate", source="test")
     assert registry.resolve("candidate") == published
     assert (published.version, published.digest) == ("1", fake_bundle.manifest.digest)
-    fetched = registry.fetch(published)
-    assert fetched.manifest == fake_bundle.manifest
-    assert fetched.path.parent == registry.home / "cache"
-
-
-def test_a_cached_bundle_needs_no_download(registry: Registry, fake_bundle: Bundle) -> None:
-    version = registry.publish(fake_bundle, alias="champion", source="test")
-    registry.fetch(version)
-    shutil.rmtree(registry.home / "artifacts")
-    assert registry.fetch(version).manifest.digest == version.digest
-
-
-def test_a_damaged_cache_is_downloaded_again(registry: Registry, fake_bundle: Bundle) -> None:
-    version = registry.publish(fake_bundle, alias="champion", source="test")
-    cached = registry.fetch(version).path
-    (cached / "head.npz").write_bytes(b"")
-    assert registry.fetch(version).manifest == fake_bundle.manifest
-
-
-def test_a_bundle_that_is_not_what_its_tag_says_is_refused(registry: Registry, fake_bundle: Bundle) -> None:
-    version = registry.publish(fake_bundle, alias="champion", source="test")
-    forged = type(version)(version.name, version.version, version.alias, "f" * 64, version.source)
-    with pytest.raises(InvalidBundle, match="digest"):
-        registry.fetch(forged)
-    assert not [path for path in (registry.home / "cache").iterdir() if path.is_dir()]
-
-
-def test_many_at_once_download_without_harm(registry: Registry, fake_bundle: Bundle) -> None:
-    version = registry.publish(fake_bundle, alias="champion", source="test")
-    found: list[str] = []
-    threads = [threading.Thread(target=lambda: found.append(registry.fetch(version).manifest.digest)) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert found == [version.digest] * 4
-    assert [path.name for path in (registry.home / "cache").iterdir() if path.is_dir()] == [version.digest]
+    folder = home / "here"
+    folder.mkdir()
+    assert open_bundle(registry.download(published, folder)).manifest == fake_bundle.manifest
 
 
 def test_unknown_models_and_aliases_are_told_from_an_absent_registry(

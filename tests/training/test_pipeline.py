@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from inference.bundle import Bundle, open_bundle, write
+from inference.cache import Cache
 from inference.classifier import Classifier
 from inference.registry import Registry
 from inference.settings import RegistrySettings
@@ -134,7 +135,7 @@ def test_the_candidate_is_a_verified_bundle_on_both_runtimes(
 ) -> None:
     candidate = registry.resolve("candidate")
     assert candidate.source == "training"
-    bundle = registry.fetch(candidate)
+    bundle = Cache(registry.home).fetch(candidate, registry)
     manifest = bundle.manifest
     assert manifest.trained
     assert manifest.metrics.images == manifest.data.images["test"] == 42
@@ -158,7 +159,7 @@ def test_everything_is_tracked(registry: Registry) -> None:
     assert run.data.params["optimiser.weight_decay"] == "0.0001"
     assert {len(run.data.params[name]) for name in ("split_digest", "data_digest")} == {64}
     assert {"git_commit", "platform", "python", "cpus", "gpus"} <= set(run.data.tags)
-    metrics = registry.fetch(registry.resolve("candidate")).manifest.metrics
+    metrics = Cache(registry.home).fetch(registry.resolve("candidate"), registry).manifest.metrics
     assert run.data.metrics["test.balanced_accuracy"] == metrics.overall["balanced_accuracy"].value
     assert run.data.metrics["wall_seconds"] > 0
     for stage, epochs in (("warm_up", 2), ("fine_tune", 2)):
@@ -196,7 +197,7 @@ def test_promote_compares_and_rollback_returns(
 ) -> None:
     """The same lesions, answered perfectly by one version and always with nv by another."""
     made = registry.resolve("candidate")
-    bundle = registry.fetch(made)
+    bundle = Cache(registry.home).fetch(made, registry)
     known = fetch_contender(made.run, tracking_uri=registry.tracking_uri).predictions
     good, bad = (
         from_logits(

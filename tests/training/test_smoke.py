@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from inference.cache import Cache
 from inference.registry import Registry
 from inference.settings import RegistrySettings
 from tests.running import ROOT
@@ -20,7 +21,7 @@ def run_smoke(home: Path, data: Path) -> dict:
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     registry = Registry(RegistrySettings(home=home))
-    return json.loads(registry.fetch(registry.resolve("candidate")).manifest.model_dump_json())
+    return json.loads(Cache(registry.home).fetch(registry.resolve("candidate"), registry).manifest.model_dump_json())
 
 
 def test_smoke_runs_everything_and_a_second_run_gives_the_same(real_data: Path, tmp_path: Path) -> None:

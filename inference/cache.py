@@ -1,0 +1,118 @@
+"""Verified bundles on this disk, by digest: what was served once can be served again without the registry.
+
+Any number of threads and processes may share the folder without a lock: a bundle is downloaded beside its place, and
+appears there whole and verified, or not at all.
+"""
+
+import json
+import logging
+import re
+import shutil
+import tempfile
+import time
+from contextlib import suppress
+from dataclasses import asdict, replace
+from pathlib import Path
+from urllib.parse import quote
+
+from inference.bundle import Bundle, InvalidBundle, open_bundle
+from inference.registry import Registry, Version
+
+ABANDONED_S = 3600  # a download that was killed leaves its folder behind
+
+log = logging.getLogger(__name__)
+
+
+class CacheUnwritable(RuntimeError):
+    """The disk is full, or the folder may not be written."""
+
+
+class Cache:
+    """The bundles below `home`/cache."""
+
+    def __init__(self, home: Path) -> None:
+        self.folder = home.resolve() / "cache"
+
+    def fetch(self, version: Version, registry: Registry) -> Bundle:
+        """The verified bundle of a version, from here or downloaded.
+
+        Raises InvalidBundle, CacheUnwritable, and what Registry.download raises.
+        """
+        if not re.fullmatch("[0-9a-f]{64}", version.digest):
+            raise InvalidBundle(f"{version.name} {version.version} has no digest tag: it was not published by Lunar.")
+        try:
+            return self._find(version.digest) or self._download(version, registry)
+        except OSError as error:
+            raise CacheUnwritable(f"{self.folder} cannot hold {version.name} {version.version}: {error}") from error
+
+    def remember(self, version: Version) -> None:
+        """Note that this version is in service under its alias. Raises CacheUnwritable."""
+        path = self._note(version.name, version.alias or "")
+        try:
+            with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=self.folder, delete=False) as staging:
+                json.dump(asdict(version), staging)
+            Path(staging.name).replace(path)
+        except OSError as error:
+            raise CacheUnwritable(f"{path} cannot be written: {error}") from error
+
+    def recall(self, name: str, alias: str) -> tuple[Bundle, Version] | None:
+        """The version that was last in service under an alias, if its bundle is still here and whole."""
+        try:
+            version = Version(**json.loads(self._note(name, alias).read_text(encoding="utf-8")))
+            bundle = self._find(version.digest)
+        except (OSError, ValueError, TypeError):
+            return None
+        return (bundle, version) if bundle else None
+
+    def _note(self, name: str, alias: str) -> Path:
+        return self.folder / f"{quote(name, safe='')}@{quote(alias, safe='')}.json"
+
+    def _find(self, digest: str) -> Bundle | None:
+        place = self.folder / digest
+        if not place.is_dir():
+            return None
+        try:
+            bundle = open_bundle(place)
+            if bundle.manifest.digest != digest:
+                raise InvalidBundle("It is another bundle than the folder's name says.")
+        except InvalidBundle as error:
+            log.warning("a cached bundle is damaged", extra={"bundle": digest, "reason": str(error)})
+            _discard(place)
+            return None
+        return bundle
+
+    def _download(self, version: Version, registry: Registry) -> Bundle:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._sweep()
+        staging = Path(tempfile.mkdtemp(prefix=".download-", dir=self.folder))
+        try:
+            bundle = open_bundle(registry.download(version, staging))
+            if bundle.manifest.digest != version.digest:
+                raise InvalidBundle(
+                    f"{version.name} {version.version} is tagged with a digest that is not its bundle's."
+                )
+            place = self.folder / version.digest
+            try:
+                bundle.path.rename(place)
+            except OSError:
+                if not place.is_dir():
+                    raise  # else another process was faster, and its bundle has the same digest
+            return replace(bundle, path=place)
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+
+    def _sweep(self) -> None:
+        for folder in self.folder.glob(".download-*"):
+            try:
+                if time.time() - folder.stat().st_mtime > ABANDONED_S:
+                    shutil.rmtree(folder, ignore_errors=True)
+            except FileNotFoundError:
+                continue  # another process swept it
+
+
+def _discard(place: Path) -> None:
+    """Take a folder away in one step, so that nobody sees half of it."""
+    aside = Path(tempfile.mkdtemp(prefix=".download-", dir=place.parent))
+    with suppress(FileNotFoundError):  # another process was faster
+        place.rename(aside / "damaged")
+    shutil.rmtree(aside, ignore_errors=True)

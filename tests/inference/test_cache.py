@@ -1,0 +1,144 @@
+"""The cache of bundles over a real registry: whole and verified, or not there."""
+
+import errno
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from inference.bundle import Bundle, InvalidBundle
+from inference.cache import ABANDONED_S, Cache, CacheUnwritable
+from inference.registry import Registry, Version
+from tests.fakes import write_fake_bundle
+
+
+@pytest.fixture
+def cache(registry: Registry) -> Cache:
+    return Cache(registry.home)
+
+
+@pytest.fixture
+def version(registry: Registry, fake_bundle: Bundle) -> Version:
+    return registry.publish(fake_bundle, alias="champion", source="test")
+
+
+def folders(cache: Cache) -> list[str]:
+    return [path.name for path in cache.folder.iterdir() if path.is_dir()]
+
+
+def test_a_cached_bundle_needs_no_download(cache: Cache, registry: Registry, version: Version) -> None:
+    assert cache.fetch(version, registry).path.parent == cache.folder
+    shutil.rmtree(registry.home / "artifacts")
+    assert cache.fetch(version, registry).manifest.digest == version.digest
+
+
+def test_a_damaged_cache_is_downloaded_again(
+    cache: Cache, registry: Registry, version: Version, fake_bundle: Bundle
+) -> None:
+    (cache.fetch(version, registry).path / "head.npz").write_bytes(b"")
+    assert cache.fetch(version, registry).manifest == fake_bundle.manifest
+    assert folders(cache) == [version.digest]
+
+
+def test_another_bundle_in_a_folder_of_this_name_is_not_taken(
+    cache: Cache, registry: Registry, version: Version, tmp_path: Path
+) -> None:
+    cache.folder.mkdir()
+    shutil.copytree(write_fake_bundle(tmp_path / "other", seed=9).path, cache.folder / version.digest)
+    assert cache.fetch(version, registry).manifest.digest == version.digest
+
+
+def test_a_bundle_that_is_not_what_its_tag_says_is_refused(cache: Cache, registry: Registry, version: Version) -> None:
+    with pytest.raises(InvalidBundle, match="digest that is not its bundle's"):
+        cache.fetch(replace(version, digest="f" * 64), registry)
+    assert folders(cache) == []
+
+
+@pytest.mark.parametrize("digest", ["", "short", "../../../../etc", "F" * 64])
+def test_a_version_that_lunar_did_not_publish_is_refused(
+    cache: Cache, registry: Registry, version: Version, digest: str
+) -> None:
+    with pytest.raises(InvalidBundle, match="no digest tag"):
+        cache.fetch(replace(version, digest=digest), registry)
+
+
+def test_many_threads_download_without_harm(cache: Cache, registry: Registry, version: Version) -> None:
+    found: list[str] = []
+    threads = [
+        threading.Thread(target=lambda: found.append(cache.fetch(version, registry).manifest.digest)) for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [version.digest] * 4
+    assert folders(cache) == [version.digest]
+
+
+FETCH = """
+import sys
+from pathlib import Path
+from inference.cache import Cache
+from inference.registry import Registry
+from inference.settings import RegistrySettings
+registry = Registry(RegistrySettings(home=Path(sys.argv[1])))
+for _ in range(5):
+    bundle = Cache(registry.home).fetch(registry.resolve("champion"), registry)
+    (bundle.path / "head.npz").unlink(missing_ok=True)  # the next one must repair what this one broke
+print(bundle.manifest.digest)
+"""
+
+
+def test_two_processes_share_one_cache_that_both_break_and_repair(registry: Registry, version: Version) -> None:
+    command = [sys.executable, "-c", FETCH, str(registry.home)]
+    both = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    for process in both:
+        printed, complaints = process.communicate(timeout=60)
+        assert (process.returncode, printed.strip()) == (0, version.digest), complaints
+    assert Cache(registry.home).fetch(version, registry).manifest.digest == version.digest
+
+
+def test_a_full_disk_is_told_and_leaves_nothing(
+    cache: Cache, registry: Registry, version: Version, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = shutil.disk_usage(registry.home)._replace(free=10)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: free)
+    with pytest.raises(CacheUnwritable, match=os.strerror(errno.ENOSPC)):
+        cache.fetch(version, registry)
+    assert folders(cache) == []
+
+
+def test_what_served_last_is_remembered(cache: Cache, registry: Registry, version: Version, tmp_path: Path) -> None:
+    assert cache.recall(version.name, "champion") is None
+    bundle = cache.fetch(version, registry)
+    cache.remember(version)
+    recalled = cache.recall(version.name, "champion")
+    assert recalled is not None
+    assert (recalled[0].path, recalled[1]) == (bundle.path, version)
+    assert cache.recall(version.name, "challenger") is None
+    (bundle.path / "golden.npz").write_bytes(b"")
+    assert cache.recall(version.name, "champion") is None, "a damaged bundle must not serve"
+
+
+@pytest.mark.parametrize("note", ["", "[]", "{}", '{"name": 1}', "\0"])
+def test_a_damaged_note_is_no_note(cache: Cache, registry: Registry, version: Version, note: str) -> None:
+    cache.fetch(version, registry)
+    cache.remember(version)
+    (cache.folder / "skin-lesion@champion.json").write_text(note)
+    assert cache.recall(version.name, "champion") is None
+
+
+def test_downloads_that_were_killed_are_swept(cache: Cache, registry: Registry, version: Version) -> None:
+    old, young = cache.folder / ".download-old", cache.folder / ".download-young"
+    for folder in (old, young):
+        folder.mkdir(parents=True)
+    long_ago = time.time() - ABANDONED_S - 1
+    os.utime(old, (long_ago, long_ago))
+    cache.fetch(version, registry)
+    assert sorted(folders(cache)) == [young.name, version.digest]
