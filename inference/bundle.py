@@ -19,6 +19,7 @@ MANIFEST = "manifest.json"
 HEAD = "head.npz"
 GOLDEN = "golden.npz"
 CARD = "MODEL_CARD.md"
+MAX_ARRAY_BYTES = 256_000_000  # a head has kilobytes, golden images at 480 pixels have megabytes
 
 
 class InvalidBundle(ValueError):
@@ -131,9 +132,15 @@ def _read_arrays(path: Path, dtypes: Mapping[str, type[np.generic]]) -> dict[str
     if not zipfile.is_zipfile(path):  # NumPy 2.4 leaves a broken object behind when it finds out itself
         raise InvalidBundle(f"{path.name} cannot be read.")
     try:
+        with zipfile.ZipFile(path) as archived:
+            size = sum(member.file_size for member in archived.infolist())
+        if size > MAX_ARRAY_BYTES:
+            raise InvalidBundle(f"{path.name} unpacks to {size:,} bytes; allowed: {MAX_ARRAY_BYTES:,}.")
         with np.load(path, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+    except InvalidBundle:
+        raise
+    except (OSError, ValueError, EOFError, KeyError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
         raise InvalidBundle(f"{path.name} cannot be read.") from error
     if arrays.keys() != dtypes.keys():
         raise InvalidBundle(f"{path.name} holds {', '.join(arrays)}; expected {', '.join(dtypes)}.")

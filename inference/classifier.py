@@ -1,7 +1,7 @@
 """From bytes to a prediction and its explanation, in three steps: prepare, run, and predict or explain."""
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from inference.risk import ConfidenceLevel, RiskLevel, confidence_level, maligna
 from inference.runtimes import Outputs, Precision, Runtime, open_runtime
 from inference.taxonomy import CLASSES
 
-WarningCode = Literal["untrained_model", "first_frame_only", "no_positive_evidence"]
+WarningCode = Literal["untrained_model", "first_frame_only", "no_positive_evidence", "stale_model"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,10 @@ class Prediction:
         """The predicted class."""
         return CLASSES[int(self.probabilities.argmax())]
 
+    def warned(self, code: WarningCode) -> Self:
+        """With one more warning."""
+        return replace(self, warnings=(*self.warnings, code))
+
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
@@ -63,6 +67,10 @@ class Explanation:
     height: int
     field_of_view: Box
     picture: NDArray[np.uint8]
+
+    def warned(self, code: WarningCode) -> Self:
+        """With one more warning."""
+        return replace(self, prediction=self.prediction.warned(code))
 
 
 class Classifier:

@@ -79,7 +79,7 @@ class Registry:
             if size > MAX_BUNDLE_BYTES:
                 raise InvalidBundle(f"The bundle has {size:,} bytes; allowed: {MAX_BUNDLE_BYTES:,}.")
             if size > shutil.disk_usage(into).free:
-                raise OSError(errno.ENOSPC, f"{size:,} bytes are needed, less is free", str(into))
+                raise OSError(errno.ENOSPC, f"{_DISK_FULL}; {size:,} bytes are needed")
             return Path(download_artifacts(artifact_uri=source, dst_path=str(into), tracking_uri=self.tracking_uri))
 
     def publish(self, bundle: Bundle, *, alias: str, source: str, run_id: str | None = None) -> Version:

@@ -27,4 +27,8 @@ WARNINGS: dict[WarningCode, dict[Language, str]] = {
         "es": "El modelo no encontró en la imagen nada que apoye una de las clases explicadas; su mapa está vacío.",
         "en": "The model found nothing in the image that supports one of the explained classes; its map is empty.",
     },
+    "stale_model": {
+        "es": "El registro de modelos no responde: contesta el último modelo verificado, que puede no ser el vigente.",
+        "en": "The model registry does not answer: this is the last verified model, which may not be the current one.",
+    },
 }

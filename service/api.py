@@ -1,8 +1,10 @@
 """The API: POST /predict, POST /explain, GET /model, health."""
 
+import asyncio
+from dataclasses import asdict
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, BackgroundTasks, Query, Request
 from fastapi.responses import JSONResponse
 
 from inference.bundle import CARD
@@ -12,9 +14,20 @@ from inference.report import report_explanation, report_model, report_prediction
 from service import errors
 from service.champion import Champion
 from service.examination import Examiner
+from service.following import Serving
 from service.language import negotiate
-from service.schemas import ExplainParameters, ExplainReply, Health, ModelReply, Parameters, PredictReply, ProblemReply
+from service.schemas import (
+    ExplainParameters,
+    ExplainReply,
+    Health,
+    ModelReply,
+    Parameters,
+    PredictReply,
+    ProblemReply,
+    ReloadReply,
+)
 from service.settings import Settings
+from service.shadow import Shadow
 from service.upload import FIELD, read_image
 
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
@@ -35,37 +48,49 @@ _BODY: dict[str, Any] = {
         },
     }
 }
-_PROBLEMS: dict[int | str, dict[str, Any]] = {
-    status: {
-        "description": "; ".join(sorted({p.title for p in errors.PROBLEMS.values() if p.status == status})),
-        "content": {"application/problem+json": {"schema": ProblemReply.model_json_schema()}},
+
+
+def _problems(*kinds: type[Exception]) -> dict[int | str, dict[str, Any]]:
+    rows = [errors.PROBLEMS[kind] for kind in kinds]
+    return {
+        status: {
+            "description": "; ".join(sorted({row.title for row in rows if row.status == status})),
+            "content": {"application/problem+json": {"schema": ProblemReply.model_json_schema()}},
+        }
+        for status in sorted({row.status for row in rows})
     }
-    for status in (400, 413, 415, 422, 503)
-}
 
 
-def create_router(settings: Settings, champion: Champion, examiner: Examiner) -> APIRouter:
+_PROBLEMS = _problems(*(kind for kind in errors.PROBLEMS if kind not in errors.OPERATION))
+
+
+def create_router(settings: Settings, champion: Champion, examiner: Examiner, shadow: Shadow) -> APIRouter:
     """The routes, bound to one service's parts."""
     router = APIRouter()
 
-    async def examine(request: Request, parameters: Parameters, question: Question | None) -> dict[str, Any]:
+    async def examine(
+        request: Request, parameters: Parameters, question: Question | None, afterwards: BackgroundTasks
+    ) -> dict[str, Any]:
         with examiner.admitted():
             data = await read_image(request, limit=settings.max_body_bytes)
             serving = champion.current()
             found = await examiner.examine(serving, data, tta=parameters.tta, question=question)
+        afterwards.add_task(shadow.offer, data, found, parameters.tta)
         language = negotiate(parameters.lang, request.headers.get("accept-language", ""))
         head = {
             "request_id": request.state.request_id,
-            "model": report_model(serving.version, serving.classifier.bundle.manifest),
+            "model": _name(serving),
         }
         return head | _report(found, language)
 
     @router.post(
         "/predict", response_model=PredictReply, responses=_PROBLEMS, openapi_extra=_BODY, tags=["classification"]
     )
-    async def predict(request: Request, parameters: Annotated[Parameters, Query()]) -> dict[str, Any]:
+    async def predict(
+        request: Request, parameters: Annotated[Parameters, Query()], afterwards: BackgroundTasks
+    ) -> dict[str, Any]:
         """Classify one dermoscopic image. Not a medical device."""
-        return await examine(request, parameters, None)
+        return await examine(request, parameters, None, afterwards)
 
     @router.post(
         "/explain",
@@ -75,22 +100,42 @@ def create_router(settings: Settings, champion: Champion, examiner: Examiner) ->
         openapi_extra=_BODY,
         tags=["classification"],
     )
-    async def explain(request: Request, parameters: Annotated[ExplainParameters, Query()]) -> dict[str, Any]:
+    async def explain(
+        request: Request, parameters: Annotated[ExplainParameters, Query()], afterwards: BackgroundTasks
+    ) -> dict[str, Any]:
         """Classify one image and show where the evidence lies. Not a medical device."""
-        return await examine(request, parameters, parameters.question())
+        return await examine(request, parameters, parameters.question(), afterwards)
 
-    @router.get("/model", response_model=ModelReply, responses={503: _PROBLEMS[503]}, tags=["model"])
+    @router.get("/model", response_model=ModelReply, responses=_problems(errors.NoModel), tags=["model"])
     async def model() -> dict[str, Any]:
         """What is being served: manifest, metrics, thresholds, card."""
         serving = champion.current()
         bundle, runtime = serving.classifier.bundle, serving.classifier.runtime
         return {
-            "model": report_model(serving.version, bundle.manifest),
+            "model": _name(serving),
             "runtime": runtime.name,
             "graph": runtime.graph,
+            "stale": serving.stale,
+            "refused": champion.refusal and asdict(champion.refusal),
+            "shadow": (other := champion.shadow()) and _name(other),
             "manifest": bundle.manifest,
             "card": (bundle.path / CARD).read_text(encoding="utf-8"),
         }
+
+    @router.post(
+        "/admin/reload", response_model=ReloadReply, responses=_problems(*errors.OPERATION), tags=["operation"]
+    )
+    async def reload() -> dict[str, Any]:
+        """Look at the registry now instead of at the next poll, and try again what was refused."""
+        try:
+            async with asyncio.timeout(settings.request_timeout_s):
+                outcome = await champion.reload()
+        except TimeoutError as error:
+            raise errors.NoRegistry(f"No answer within {settings.request_timeout_s:g} s.") from error
+        if outcome in ("refused", "unavailable"):
+            kind = errors.RefusedVersion if outcome == "refused" else errors.NoRegistry
+            raise kind(champion.refusal.reason if champion.refusal else "")
+        return {"outcome": outcome, "model": _name(champion.current())}
 
     @router.get("/health/live", response_model=Health, response_model_exclude_none=True, tags=["health"])
     async def live() -> dict[str, str]:
@@ -123,3 +168,7 @@ def _report(found: Prediction | Explanation, language: Any) -> dict[str, Any]:
     if isinstance(found, Prediction):
         return report_prediction(found, language)
     return report_explanation(found, language)
+
+
+def _name(serving: Serving) -> dict[str, Any]:
+    return report_model(serving.version, serving.classifier.bundle.manifest)

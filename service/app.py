@@ -13,22 +13,27 @@ from inference.wording import DISCLAIMER
 from service import api, docs, errors, page
 from service.champion import Champion
 from service.examination import Examiner
+from service.metrics import Metrics, add_metrics
 from service.security import SecurityHeaders
 from service.settings import Settings
+from service.shadow import Shadow
 from service.telemetry import RequestLog
 
 
 def create_app(settings: Settings) -> FastAPI:
     """The service. Nothing is loaded before its lifespan begins."""
-    champion = Champion(Registry(settings), settings)
+    metrics = Metrics()
+    champion = Champion(Registry(settings), settings, metrics)
     examiner = Examiner(settings)
+    shadow = Shadow(champion, settings, metrics)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        loading = asyncio.create_task(champion.load())
+        champion.start()
         yield
-        loading.cancel()
+        await asyncio.to_thread(champion.stop)
         await examiner.close()
+        await shadow.close()
 
     app = FastAPI(
         title="Lunar",
@@ -38,8 +43,9 @@ def create_app(settings: Settings) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
-    app.include_router(api.create_router(settings, champion, examiner))
-    page.add_page(app, settings, champion, examiner)
+    app.include_router(api.create_router(settings, champion, examiner, shadow))
+    page.add_page(app, settings, champion, examiner, shadow)
+    add_metrics(app, metrics)
     docs.add_docs(app)
 
     async def problem(request: Request, error: Exception) -> Response:

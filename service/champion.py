@@ -1,71 +1,138 @@
-"""The model in service: resolved in the registry, downloaded, verified, warmed up, and then current."""
+"""The model in service: what the alias points at, or else what served last, followed in a thread of its own."""
 
 import asyncio
 import logging
-from dataclasses import dataclass
+import queue
+import threading
+import time
+from concurrent.futures import Future
+from dataclasses import replace
 
-from inference.bundle import InvalidBundle
-from inference.cache import Cache
-from inference.classifier import Classifier
-from inference.registry import NoSuchModel, Registry, RegistryUnavailable, Version
-from inference.runtimes import GoldenMismatch, RuntimeUnavailable
+from inference.bundle import Bundle, open_bundle
+from inference.cache import Cache, CacheUnwritable
+from inference.registry import Registry, Version
 from service.errors import NoModel
+from service.following import Follower, Outcome, Refusal, Serving
+from service.metrics import Metrics
 from service.settings import Settings
+
+STALE_AFTER_LOOKS = 20  # so many looks without an answer: 5 minutes by default
+_STOP = None
 
 log = logging.getLogger(__name__)
 
-# What anybody may know of why there is no model; the log has the whole reason, with addresses and paths.
-REFUSALS: dict[type[Exception], str] = {
-    NoSuchModel: "the registry has no version under this alias.",
-    RegistryUnavailable: "the model registry does not answer.",
-    InvalidBundle: "the registered version is no valid bundle.",
-    GoldenMismatch: "the registered version does not reproduce its golden cases here.",
-    RuntimeUnavailable: "no runtime here can execute the registered version.",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Serving:
-    """A verified classifier and the registered version it came from."""
-
-    classifier: Classifier
-    version: Version
-
 
 class Champion:
-    """Serves the version that the alias holds at start. `current` never blocks."""
+    """Follows the alias that is served and, if there is one, the shadow's. `current` never blocks.
 
-    def __init__(self, registry: Registry, settings: Settings) -> None:
-        self._registry = registry
-        self._settings = settings
-        self._serving: Serving | None = None
-        self.refusal = "The model is being loaded."
+    The registry is only ever asked in the thread that `start` starts: however slow it is, no request waits for it.
+    """
+
+    def __init__(self, registry: Registry, settings: Settings, metrics: Metrics) -> None:
+        self._settings, self._metrics = settings, metrics
+        self._cache = Cache(registry.home)
+
+        def follower(alias: str) -> Follower:
+            return Follower(alias, registry=registry, cache=self._cache, settings=settings)
+
+        self._champion = follower(settings.model_alias)
+        self._shadow = follower(settings.shadow_alias) if settings.shadow_alias else None
+        self._wishes: queue.SimpleQueue[Future[Outcome] | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._follow, name="registry", daemon=True)
+        metrics.watch("lunar_model_stale", "1 if the registry has not confirmed the model in service", self._stale)
+
+    def start(self) -> None:
+        """Begin to follow."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop to follow; does not wait for a registry that does not answer."""
+        self._wishes.put(_STOP)
+        self._thread.join(timeout=2)
 
     def current(self) -> Serving:
         """What is served now. Raises NoModel with the reason."""
-        if self._serving is None:
-            raise NoModel(self.refusal)
-        return self._serving
+        serving = self._champion.serving
+        if serving is None:
+            raise NoModel(self._champion.refusal.reason if self._champion.refusal else "The model is being loaded.")
+        return replace(serving, stale=True) if self._stale() else serving
 
-    async def load(self) -> None:
-        """Bring the alias's version into service; try again until it works."""
-        while self._serving is None:
+    def shadow(self) -> Serving | None:
+        """What the shadow's alias points at, if that could be verified."""
+        return self._shadow.serving if self._shadow else None
+
+    @property
+    def refusal(self) -> Refusal | None:
+        """Why the last look brought nothing into service."""
+        return self._champion.refusal
+
+    async def reload(self) -> Outcome:
+        """Look at the registry now and try again what was refused; waits for the outcome."""
+        wish: Future[Outcome] = Future()
+        self._wishes.put(wish)
+        return await asyncio.wrap_future(wish)
+
+    def _follow(self) -> None:
+        if self._look(insist=False) != "swapped":
+            self._fall_back()
+        while True:
             try:
-                self._serving = await asyncio.to_thread(self._open)
-            except Exception as error:
-                known = REFUSALS.get(type(error))
-                name = f"{self._settings.model_name}@{self._settings.model_alias}"
-                self.refusal = f"{name}: {known or 'it cannot be loaded.'}"
-                log.warning("no model", extra={"reason": f"{name}: {error}"}, exc_info=known is None)
-                await asyncio.sleep(self._settings.registry_retry_s)
-        version, runtime = self._serving.version, self._serving.classifier.runtime
-        log.info(
-            "model in service",
-            extra={"model": version.name, "version": version.version, "runtime": runtime.name, "graph": runtime.graph},
-        )
+                wishes = [self._wishes.get(timeout=self._settings.registry_poll_s)]
+            except queue.Empty:
+                wishes = []
+            while not self._wishes.empty():
+                wishes.append(self._wishes.get())
+            if _STOP in wishes:
+                return
+            outcome = self._look(insist=bool(wishes))
+            for wish in wishes:
+                if wish is not None and wish.set_running_or_notify_cancel():
+                    wish.set_result(outcome)
 
-    def _open(self) -> Serving:
-        version = self._registry.resolve(self._settings.model_alias)
-        bundle = Cache(self._registry.home).fetch(version, self._registry)
-        classifier = Classifier.open(bundle, runtime=self._settings.runtime, precision=self._settings.precision)
-        return Serving(classifier, version)
+    def _look(self, *, insist: bool) -> Outcome:
+        outcome = self._look_at(self._champion, insist=insist)
+        if outcome == "swapped" and self._champion.serving:
+            self._announce(self._champion.serving)
+            try:
+                self._cache.remember(self._champion.serving.version)
+            except CacheUnwritable as error:
+                log.warning("the next start without a registry will not find this model", extra={"reason": str(error)})
+        if self._shadow:
+            self._look_at(self._shadow, insist=insist)
+        return outcome
+
+    def _look_at(self, follower: Follower, *, insist: bool) -> Outcome:
+        outcome = follower.look(insist=insist)
+        self._metrics.looks.labels(follower.alias, outcome).inc()
+        return outcome
+
+    def _fall_back(self) -> None:
+        """Serve what served last, or the bundle that the settings allow, until the registry says what to serve."""
+        settings = self._settings
+        try:
+            found = self._cache.recall(settings.model_name, settings.model_alias) or self._allowed()
+            if found:
+                self._champion.install(*found)
+        except Exception as error:
+            log.warning("no model to fall back to", extra={"reason": str(error)})
+        if self._champion.serving:
+            self._announce(self._champion.serving)
+
+    def _allowed(self) -> tuple[Bundle, Version] | None:
+        if self._settings.fallback_bundle is None:
+            return None
+        bundle = open_bundle(self._settings.fallback_bundle)
+        digest = bundle.manifest.digest
+        return bundle, Version(self._settings.model_name, f"sha256:{digest[:12]}", None, digest, "file")
+
+    def _announce(self, serving: Serving) -> None:
+        version, runtime = serving.version, serving.classifier.runtime
+        facts = {"name": version.name, "version": version.version, "alias": version.alias or ""}
+        self._metrics.model.info(facts | {"digest": version.digest, "runtime": runtime.name, "graph": runtime.graph})
+
+    def _stale(self) -> bool:
+        if self._champion.serving is None:
+            return False
+        confirmed = self._champion.confirmed_at
+        limit = STALE_AFTER_LOOKS * self._settings.registry_poll_s
+        return confirmed is None or time.monotonic() - confirmed > limit

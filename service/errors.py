@@ -39,6 +39,14 @@ class NoModel(RuntimeError):
     """No verified model is in service (yet)."""
 
 
+class RefusedVersion(RuntimeError):
+    """The version behind the alias may not serve."""
+
+
+class NoRegistry(RuntimeError):
+    """The registry has no answer."""
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One row: the status, the last part of the type URN, a title, and when to come back (seconds)."""
@@ -65,7 +73,10 @@ PROBLEMS: dict[type[Exception], Problem] = {
     Overloaded: Problem(503, "overloaded", "Too many requests at once", retry_after=2),
     DeadlineExceeded: Problem(503, "deadline-exceeded", "The answer took too long", retry_after=5),
     NoModel: Problem(503, "no-model", "No model is in service yet", retry_after=10),
+    RefusedVersion: Problem(409, "refused-version", "The registered version may not serve"),
+    NoRegistry: Problem(503, "no-registry", "The model registry cannot be asked", retry_after=15),
 }
+OPERATION = (RefusedVersion, NoRegistry)  # of /admin: neither an upload nor the page can meet them
 UNKNOWN_PARAMETER = "unknown_parameter"
 INTERNAL = Problem(500, "internal", "Something went wrong inside the service")
 

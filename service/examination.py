@@ -11,8 +11,8 @@ from inference.classifier import Explanation, Prediction
 from inference.explanation import Question
 from inference.views import Views
 from service.batching import Lane
-from service.champion import Serving
 from service.errors import DeadlineExceeded, Overloaded
+from service.following import Serving
 from service.settings import Settings
 
 
@@ -50,9 +50,12 @@ class Examiner:
         classifier, limit = serving.classifier, self._settings.max_pixels
         prepared = await self._images.submit(classifier.prepare, data, tta=tta, max_pixels=limit)
         outputs = await self._model.submit(classifier.run, prepared.batch)
+        found: Prediction | Explanation
         if question is None:
-            return classifier.predict(prepared, outputs)
-        return await self._images.submit(classifier.explain, prepared, outputs, question)
+            found = classifier.predict(prepared, outputs)
+        else:
+            found = await self._images.submit(classifier.explain, prepared, outputs, question)
+        return found.warned("stale_model") if serving.stale else found
 
     async def close(self) -> None:
         """Finish the calls that run."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from anyio import to_thread
-from fastapi import FastAPI, Request
+from fastapi import BackgroundTasks, FastAPI, Request
 from fastapi.responses import HTMLResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import ClientDisconnect
@@ -26,6 +26,7 @@ from service.language import negotiate
 from service.locale import Locale, load_locales
 from service.result import describe
 from service.settings import Settings
+from service.shadow import Shadow
 from service.upload import FIELD, read_image
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -34,7 +35,7 @@ TEMPLATES = ROOT / "templates"
 log = logging.getLogger(__name__)
 
 
-def add_page(app: FastAPI, settings: Settings, champion: Champion, examiner: Examiner) -> None:
+def add_page(app: FastAPI, settings: Settings, champion: Champion, examiner: Examiner, shadow: Shadow) -> None:
     """Add the page and its files."""
     locales = load_locales(TEMPLATES / "locales")
     environment = Environment(
@@ -73,7 +74,9 @@ def add_page(app: FastAPI, settings: Settings, champion: Champion, examiner: Exa
         shown = {"result": None, "problem": None, "model": model, "disclaimer": DISCLAIMER[locale.language]}
         return render("page.html", locale, shown | outcome)
 
-    async def examine(request: Request, locale: Locale) -> tuple[dict[str, Any], Response | None]:
+    async def examine(
+        request: Request, locale: Locale, afterwards: BackgroundTasks
+    ) -> tuple[dict[str, Any], Response | None]:
         """The outcome for the templates; with a problem, the response that the API would give."""
         try:
             with examiner.admitted():
@@ -81,6 +84,7 @@ def add_page(app: FastAPI, settings: Settings, champion: Champion, examiner: Exa
                 serving = champion.current()
                 found = await examiner.examine(serving, data, tta=1, question=Question(render="overlay"))
             assert isinstance(found, Explanation)
+            afterwards.add_task(shadow.offer, data, found, 1)
             shown = await to_thread.run_sync(describe, found, serving, locale.language)
         except ClientDisconnect:
             raise
@@ -105,15 +109,15 @@ def add_page(app: FastAPI, settings: Settings, champion: Champion, examiner: Exa
         return reply(whole(locale, {}), locale, None)
 
     @app.post("/", include_in_schema=False)
-    async def answer_form(request: Request) -> HTMLResponse:
+    async def answer_form(request: Request, afterwards: BackgroundTasks) -> HTMLResponse:
         locale = locale_of(request)
-        outcome, problem = await examine(request, locale)
+        outcome, problem = await examine(request, locale, afterwards)
         return reply(whole(locale, outcome), locale, problem)
 
     @app.post("/result", include_in_schema=False)
-    async def answer_script(request: Request) -> HTMLResponse:
+    async def answer_script(request: Request, afterwards: BackgroundTasks) -> HTMLResponse:
         locale = locale_of(request)
-        outcome, problem = await examine(request, locale)
+        outcome, problem = await examine(request, locale, afterwards)
         return reply(render("problem.html" if problem else "result.html", locale, outcome), locale, problem)
 
     app.mount("/static", _Files(directory=ROOT / "static"))

@@ -9,7 +9,7 @@ from PIL import Image
 from inference.classifier import Explanation
 from inference.report import report_explanation, report_model
 from inference.taxonomy import BY_CODE, Language
-from service.champion import Serving
+from service.following import Serving
 
 QUALITY = 90  # a JPEG for the eye is a tenth of a PNG
 

@@ -135,14 +135,31 @@ class ExplainReply(PredictReply):
     field_of_view: Region
 
 
+class RefusedReply(BaseModel):
+    """Why the version behind the alias does not serve; no version if the registry could not be asked."""
+
+    version: str | None
+    reason: str
+
+
 class ModelReply(BaseModel):
     """200 of /model: what is being served."""
 
     model: ModelName
     runtime: str
     graph: str
+    stale: bool = Field(description="The registry has not confirmed for a while that this is the version to serve")
+    refused: RefusedReply | None = Field(description="What the last look at the registry did not bring into service")
+    shadow: ModelName | None = Field(description="The version that is compared on live requests")
     manifest: Manifest
     card: str
+
+
+class ReloadReply(BaseModel):
+    """200 of /admin/reload."""
+
+    outcome: Literal["unchanged", "swapped"]
+    model: ModelName
 
 
 class ProblemReply(BaseModel):

@@ -1,5 +1,6 @@
 """The service's settings; with inference.settings the only reader of the environment."""
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
@@ -19,7 +20,12 @@ class Settings(RegistrySettings):
     max_pixels: int = Field(MAX_PIXELS, gt=0, description="Largest image, in pixels")
     max_waiting: int = Field(32, ge=0, description="Requests that may wait for the model; more get 503")
     request_timeout_s: float = Field(30.0, gt=0, description="Deadline of a request, in seconds")
-    registry_retry_s: float = Field(15.0, gt=0, description="Wait before a failed look at the registry is repeated")
+    registry_poll_s: float = Field(15.0, gt=0, description="Seconds between two looks at the registry")
+    fallback_bundle: Path | None = Field(
+        None, description="Bundle to serve, marked as stale, when neither registry nor cache has a model"
+    )
+    shadow_alias: str | None = Field(None, description="Alias of a version that is compared on live requests, unseen")
+    shadow_share: float = Field(0.1, ge=0, le=1, description="Share of the requests that the shadow answers too")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe level logged")
 
 

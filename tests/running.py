@@ -24,6 +24,15 @@ def free_port() -> int:
 @contextmanager
 def running_service(home: Path, *, ready: bool = True, wait_s: float = 60, **settings: str) -> Iterator[str]:
     """`python -m service` on a free port with LUNAR_HOME=home, from ready (or live) to stopped; yields its address."""
+    with service_process(home, ready=ready, wait_s=wait_s, **settings) as (address, _):
+        yield address
+
+
+@contextmanager
+def service_process(
+    home: Path, *, ready: bool = True, wait_s: float = 60, **settings: str
+) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
+    """The same; yields its address and the process."""
     port = free_port()
     environment = os.environ | {"LUNAR_HOME": str(home), "LUNAR_PORT": str(port)}
     environment |= {f"LUNAR_{name.upper()}": value for name, value in settings.items()}
@@ -35,7 +44,7 @@ def running_service(home: Path, *, ready: bool = True, wait_s: float = 60, **set
         try:
             address = f"http://127.0.0.1:{port}"
             _wait(f"{address}/health/{'ready' if ready else 'live'}", process, log, wait_s)
-            yield address
+            yield address, process
         finally:
             process.terminate()
             process.wait(timeout=20)

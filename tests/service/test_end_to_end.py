@@ -94,7 +94,7 @@ def test_secrets_of_the_registry_stay_in_the_service(tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()
     uri = "http://user:s3cret@127.0.0.1:9"
-    with running_service(home, ready=False, tracking_uri=uri, registry_retry_s="1") as address:
+    with running_service(home, ready=False, tracking_uri=uri, registry_poll_s="1") as address:
         deadline = time.monotonic() + 30
         while "being loaded" in (answer := httpx2.get(f"{address}/health/ready").json()["reason"]):
             assert time.monotonic() < deadline

@@ -8,9 +8,9 @@ import pytest
 
 from inference.classifier import Classifier
 from inference.registry import Version
-from service.champion import Serving
 from service.errors import DeadlineExceeded, Overloaded
 from service.examination import Examiner
+from service.following import Serving
 from service.settings import Settings
 from tests.service.conftest import lesion
 

@@ -15,7 +15,7 @@ from PIL import Image
 from inference import colormap
 from inference.taxonomy import LANGUAGES
 from inference.wording import DISCLAIMER
-from service.errors import INTERNAL, PROBLEMS
+from service.errors import INTERNAL, OPERATION, PROBLEMS
 from service.locale import Locale, load_locales
 from service.result import copy_original
 from tests.running import ROOT
@@ -46,8 +46,11 @@ def test_the_languages_have_the_same_texts_with_the_same_gaps() -> None:
         assert sorted(gaps.findall(spanish[key])) == sorted(gaps.findall(english[key])), key
 
 
+PAGE_PROBLEMS = sorted({problem.slug for kind, problem in PROBLEMS.items() if kind not in OPERATION} | {INTERNAL.slug})
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("slug", sorted({problem.slug for problem in (*PROBLEMS.values(), INTERNAL)}))
+@pytest.mark.parametrize("slug", PAGE_PROBLEMS)
 def test_every_problem_has_words_of_its_own(slug: str, language: str) -> None:
     words = LOCALES[language].texts["problems"][slug]
     assert words["title"]

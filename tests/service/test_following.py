@@ -1,0 +1,187 @@
+"""The service follows the alias: a real MLflow server, real service processes, a proxy that misbehaves."""
+
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from inference.bundle import Bundle
+from inference.registry import Registry
+from inference.settings import RegistrySettings
+from tests.mlflow_server import MlflowServer, Mood, Proxy
+from tests.running import running_service
+from tests.service.conftest import lesion
+from tests.variants import variant
+
+POLL_S = 0.25
+PATIENCE_S = 30
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowServer]:
+    server = MlflowServer(tmp_path_factory.mktemp("mlflow"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def versions(starter: Bundle, tmp_path_factory: pytest.TempPathFactory) -> list[Bundle]:
+    """Two bundles whose answers differ."""
+    folder = tmp_path_factory.mktemp("versions")
+    return [variant(starter, folder / str(t), temperature=t) for t in (1.0, 3.0)]
+
+
+@pytest.fixture
+def proxy(server: MlflowServer) -> Iterator[tuple[Proxy, str]]:
+    proxy = Proxy(server.port)
+    with proxy.running() as address:
+        yield proxy, address
+
+
+@pytest.fixture
+def model(server: MlflowServer, versions: list[Bundle], request: pytest.FixtureRequest, tmp_path: Path) -> Registry:
+    """A model of its own on the server, version 1 its champion."""
+    settings = RegistrySettings(home=tmp_path / "publisher", tracking_uri=server.address, model_name=request.node.name)
+    registry = Registry(settings)
+    registry.publish(versions[0], alias="champion", source="test")
+    return registry
+
+
+def ask(address: str) -> dict[str, Any]:
+    """One answer; the model is small, so that one that waited for the registry would be late."""
+    response = httpx2.post(f"{address}/predict", content=lesion(), timeout=4)
+    assert response.status_code == 200, response.text
+    return response.json()
+
+
+def wait_for(condition: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {PATIENCE_S} s: {what}"
+        time.sleep(0.05)
+
+
+def version(address: str) -> str:
+    return str(ask(address)["model"]["version"])
+
+
+def codes(address: str) -> list[str]:
+    return [warning["code"] for warning in ask(address)["warnings"]]
+
+
+def gauge(address: str, name: str) -> float:
+    lines = httpx2.get(f"{address}/metrics").text.splitlines()
+    return float(next(line for line in lines if line.startswith(name)).rpartition(" ")[2])
+
+
+def service(home: Path, model: Registry, address: str, **settings: str) -> Any:
+    home.mkdir(exist_ok=True)
+    more = {"tracking_uri": address, "model_name": model.name, "registry_poll_s": str(POLL_S)}
+    return running_service(home, **more, **settings)
+
+
+def test_a_moved_alias_is_followed_and_back_without_a_download(
+    model: Registry, proxy: tuple[Proxy, str], versions: list[Bundle], tmp_path: Path
+) -> None:
+    middle, address = proxy
+    model.publish(versions[1], alias="candidate", source="test")
+    with service(tmp_path / "home", model, address) as service_address:
+        first = ask(service_address)
+        model.move_alias("champion", "2")
+        wait_for(lambda: version(service_address) == "2", "version 2 serves")
+        second = ask(service_address)
+        assert first["probabilities"] != second["probabilities"]
+        downloads = middle.downloads
+        assert downloads > 0
+        model.move_alias("champion", "1")
+        wait_for(lambda: version(service_address) == "1", "version 1 serves again")
+        assert ask(service_address)["probabilities"] == first["probabilities"]
+        assert middle.downloads == downloads
+
+
+@pytest.mark.parametrize("mood", ["refusing", "slow", "garbage"])
+def test_no_request_notices_a_registry_that_misbehaves(
+    mood: Mood, model: Registry, proxy: tuple[Proxy, str], versions: list[Bundle], tmp_path: Path
+) -> None:
+    middle, address = proxy
+    with service(tmp_path / "home", model, address) as service_address:
+        middle.mood = mood
+        model.publish(versions[1], alias="champion", source="test")
+        deadline = time.monotonic() + (12 if mood == "slow" else 3)
+        while time.monotonic() < deadline:
+            assert version(service_address) == "1"
+        assert "does not answer" in httpx2.get(f"{service_address}/model").json()["refused"]["reason"]
+        middle.mood = "honest"
+        wait_for(lambda: version(service_address) == "2", "all is well again")
+        assert codes(service_address) == []
+
+
+def test_a_download_that_breaks_off_changes_nothing(
+    model: Registry, proxy: tuple[Proxy, str], versions: list[Bundle], tmp_path: Path
+) -> None:
+    middle, address = proxy
+    home = tmp_path / "home"
+    with service(home, model, address) as service_address:
+        middle.mood = "cut"
+        downloads = middle.downloads
+        model.publish(versions[1], alias="champion", source="test")
+        wait_for(lambda: middle.downloads > downloads + 1, "downloads were tried")
+        assert version(service_address) == "1"
+        finished = [path.name for path in (home / "cache").iterdir() if path.is_dir() and path.name[0] != "."]
+        assert finished == [versions[0].manifest.digest]
+        middle.mood = "honest"
+        wait_for(lambda: version(service_address) == "2", "version 2 serves")
+
+
+def test_a_server_that_freezes_stops_and_comes_back(server: MlflowServer, model: Registry, tmp_path: Path) -> None:
+    """What served last is served through it all, also by a service that starts meanwhile, and says that it is stale."""
+    home = tmp_path / "home"
+    with service(home, model, server.address) as address:
+        assert (codes(address), gauge(address, "lunar_model_stale")) == ([], 0)
+        server.freeze()
+        wait_for(lambda: codes(address) == ["stale_model"], "a frozen registry makes the model stale")
+        assert httpx2.get(f"{address}/model").json()["stale"] is True
+        server.thaw()
+        wait_for(lambda: codes(address) == [], "a thawed one makes it fresh")
+    server.stop()
+    try:
+        with service(home, model, server.address) as address:
+            assert (version(address), codes(address)) == ("1", ["stale_model"])
+            assert gauge(address, "lunar_model_stale") == 1
+            assert httpx2.get(f"{address}/health/ready").status_code == 200
+            server.start()
+            wait_for(lambda: codes(address) == [], "it is confirmed")
+            assert version(address) == "1"
+    finally:
+        server.stop()
+        server.start()
+
+
+def test_without_registry_and_cache_the_allowed_bundle_serves(tmp_path: Path, starter: Bundle) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    nobody = "http://127.0.0.1:9"
+    with running_service(home, tracking_uri=nobody, fallback_bundle=str(starter.path)) as address:
+        answer = ask(address)
+        assert answer["model"]["version"] == f"sha256:{starter.manifest.digest[:12]}"
+        assert answer["model"]["alias"] is None
+        assert codes(address) == ["stale_model"]
+
+
+def test_a_damaged_cache_is_no_fallback(model: Registry, server: MlflowServer, tmp_path: Path) -> None:
+    """Not even when the registry is away: then there is no model, and the service says so."""
+    home = tmp_path / "home"
+    with service(home, model, server.address):
+        pass
+    (folder,) = (path for path in (home / "cache").iterdir() if path.is_dir())
+    shutil.move(folder / "graphs/openvino-fp32.bin", folder / "lost")
+    with service(home, model, "http://127.0.0.1:9", ready=False) as address:  # type: ignore[arg-type]
+        wait_for(lambda: "does not answer" in httpx2.get(f"{address}/health/ready").text, "it says why")
+        response = httpx2.post(f"{address}/predict", content=lesion())
+        assert (response.status_code, response.json()["type"]) == (503, "urn:lunar:problem:no-model")
+        assert int(response.headers["Retry-After"]) > 0

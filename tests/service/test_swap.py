@@ -1,0 +1,80 @@
+"""Twenty swaps under load: no request fails, no answer mixes versions, and the old models' memory is given back."""
+
+import threading
+import time
+from pathlib import Path
+
+import httpx2
+
+from inference.bundle import Bundle
+from inference.registry import Registry
+from inference.settings import RegistrySettings
+from tests.running import service_process
+from tests.service.conftest import lesion
+from tests.variants import variant
+
+CLIENTS, SWAPS = 8, 20
+GROWTH_MB = 40  # a model more would be 120: weights, compiled graph, buffers
+
+
+def resident_mb(pid: int) -> float:
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.partition("VmRSS:")[2].split()[0]) / 1024
+
+
+def test_swaps_under_load(starter: Bundle, tmp_path: Path) -> None:
+    registry = Registry(RegistrySettings(home=tmp_path / "home"))
+    image = lesion(width=300, height=225)
+    for number, temperature in enumerate((1.0, 2.0)):
+        bundle = variant(starter, tmp_path / str(number), temperature=temperature)
+        registry.publish(bundle, alias="champion", source="test")
+
+    with service_process(registry.home, registry_poll_s="600") as (address, process):
+        known: dict[str, list[float]] = {}
+
+        def learn() -> None:
+            answer = httpx2.post(f"{address}/predict", content=image, timeout=30).json()
+            known[answer["model"]["version"]] = list(answer["probabilities"].values())
+
+        def swap_to(version: str) -> None:
+            registry.move_alias("champion", version)
+            answer = httpx2.post(f"{address}/admin/reload", timeout=60)
+            assert (answer.status_code, answer.json()["outcome"]) == (200, "swapped"), answer.text
+            assert answer.json()["model"]["version"] == version
+
+        learn()
+        swap_to("1")
+        learn()
+        assert known["1"] != known["2"]
+
+        stop = threading.Event()
+        wrong: list[str] = []
+        served = dict.fromkeys(known, 0)
+
+        def call() -> None:
+            with httpx2.Client(timeout=30) as client:
+                while not stop.is_set():
+                    response = client.post(f"{address}/predict", content=image)
+                    version = response.json().get("model", {}).get("version")
+                    if response.status_code != 200 or list(response.json()["probabilities"].values()) != known[version]:
+                        wrong.append(response.text)
+                        return
+                    served[version] += 1
+
+        clients = [threading.Thread(target=call) for _ in range(CLIENTS)]
+        for client in clients:
+            client.start()
+        tenth = 0.0
+        try:
+            for number in range(SWAPS):
+                swap_to("12"[(number + 1) % 2])
+                if number == SWAPS // 2 - 1:
+                    tenth = resident_mb(process.pid)
+            time.sleep(0.2)
+        finally:
+            stop.set()
+            for client in clients:
+                client.join()
+        assert not wrong, wrong[0]
+        assert min(served.values()) > CLIENTS, served
+        assert resident_mb(process.pid) < tenth + GROWTH_MB
