@@ -74,7 +74,8 @@ class Registry:
         with self._client() as client:
             from mlflow.artifacts import download_artifacts
 
-            source = f"{client.get_model_version_download_uri(version.name, version.version)}/{BUNDLE_PATH}"
+            source = client.get_model_version_download_uri(version.name, version.version)
+            source = f"{_behind_run(source, tracking_uri=self.tracking_uri)}/{BUNDLE_PATH}"
             size = sum(_sizes(source, tracking_uri=self.tracking_uri))
             if size > MAX_BUNDLE_BYTES:
                 raise InvalidBundle(f"The bundle has {size:,} bytes; allowed: {MAX_BUNDLE_BYTES:,}.")
@@ -144,13 +145,13 @@ class Registry:
         try:
             yield MlflowClient(tracking_uri=self.tracking_uri, registry_uri=self.tracking_uri)
         except MlflowException as error:
+            if _says_disk_full(error):
+                raise OSError(errno.ENOSPC, _DISK_FULL) from error
             # MLflow 3.17 reports an unknown alias as an invalid parameter.
             if error.error_code == "RESOURCE_DOES_NOT_EXIST" or (
                 "alias" in error.message and "not found" in error.message
             ):
                 raise NoSuchModel(error.message) from error
-            if _DISK_FULL in error.message:  # MLflow 3.17 gathers the failures of a download into one text
-                raise OSError(errno.ENOSPC, _DISK_FULL) from error
             raise RegistryUnavailable(f"MLflow at {_without_secrets(self.tracking_uri)} failed.") from error
         except (InvalidBundle, NoSuchModel, RegistryUnavailable):
             raise
@@ -163,6 +164,24 @@ class Registry:
             raise RegistryUnavailable(
                 f"What answers at {_without_secrets(self.tracking_uri)} does not answer as MLflow does."
             ) from error
+
+
+def _says_disk_full(error: BaseException | None) -> bool:
+    """MLflow 3.17 wraps the failures of a download, as errors or as their text."""
+    while error:
+        if _DISK_FULL in str(error):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _behind_run(source: str, *, tracking_uri: str) -> str:
+    """Where the files of a run lie: asked for runs:/..., MLflow 3.17 reports any failure as a wrong path."""
+    from mlflow.store.artifact.runs_artifact_repo import RunsArtifactRepository
+
+    if not source.startswith("runs:/"):
+        return source
+    return str(RunsArtifactRepository.get_underlying_uri(source, tracking_uri))
 
 
 def _sizes(source: str, *, tracking_uri: str) -> Iterator[int]:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -104,14 +105,30 @@ def test_two_processes_share_one_cache_that_both_break_and_repair(registry: Regi
     assert Cache(registry.home).fetch(version, registry).manifest.digest == version.digest
 
 
+@pytest.fixture
+def tiny_disk(registry: Registry) -> Iterator[Path]:
+    """A real file system of 64 kB where the cache belongs."""
+    folder = registry.home / "cache"
+    folder.mkdir()
+    if os.geteuid() or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", str(folder)]).returncode:
+        pytest.skip("no file system can be mounted here: needs root and CAP_SYS_ADMIN")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["seen before", "met while writing"])
 def test_a_full_disk_is_told_and_leaves_nothing(
-    cache: Cache, registry: Registry, version: Version, monkeypatch: pytest.MonkeyPatch
+    told: bool, tiny_disk: Path, cache: Cache, registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    free = shutil.disk_usage(registry.home)._replace(free=10)
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: free)
+    bundle = write_fake_bundle(tmp_path / "large")
+    (bundle.path / "MODEL_CARD.md").write_bytes(os.urandom(200_000))
+    version = registry.publish(bundle, alias="champion", source="test")
+    if not told:
+        plenty = shutil.disk_usage("/")._replace(free=10**12)
+        monkeypatch.setattr(shutil, "disk_usage", lambda _: plenty)
     with pytest.raises(CacheUnwritable, match=os.strerror(errno.ENOSPC)):
         cache.fetch(version, registry)
-    assert folders(cache) == []
+    assert list(tiny_disk.iterdir()) == []
 
 
 def test_what_served_last_is_remembered(cache: Cache, registry: Registry, version: Version, tmp_path: Path) -> None:
