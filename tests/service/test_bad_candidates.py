@@ -15,9 +15,11 @@ from fastapi.testclient import TestClient
 from inference import bundle as bundles
 from inference import registry as registries
 from inference.bundle import Bundle, Golden
+from inference.cache import Cache
 from inference.manifest import Manifest
 from inference.registry import Registry
 from inference.runtimes import RUNTIMES
+from service.following import Follower
 from service.settings import Settings
 from tests.fakes import write_fake_bundle
 from tests.service.conftest import lesion
@@ -241,3 +243,20 @@ def test_what_was_refused_is_left_alone_until_somebody_insists(
     answer = client.post("/admin/reload")
     assert (answer.status_code, answer.json()["outcome"]) == (200, "swapped")
     assert answer.json()["model"]["version"] == "2"
+
+
+def test_a_refused_version_is_not_downloaded_at_every_look(
+    served: Settings, registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(RUNTIMES, "openvino", "tests.fakes:FakeRuntime")
+    follower = Follower("champion", registry=registry, cache=Cache(registry.home), settings=served)
+    assert follower.look() == "swapped"
+    folder = write_fake_bundle(tmp_path / "spoiled", seed=5).path
+    lose_a_file(folder)
+    publish_unchecked(registry, folder)
+    assert follower.look() == "refused"
+    shutil.rmtree(registry.home / "artifacts")
+    assert follower.look() == "refused", "it was asked for again"
+    assert follower.look(insist=True) == "unavailable"
+    assert follower.serving is not None
+    assert follower.serving.version.version == "1"
