@@ -16,7 +16,7 @@ from inference.risk import ConfidenceLevel, RiskLevel, confidence_level, maligna
 from inference.runtimes import Outputs, Precision, Runtime, open_runtime
 from inference.taxonomy import CLASSES
 
-WarningCode = Literal["untrained_model", "first_frame_only", "no_positive_evidence", "stale_model"]
+WarningCode = Literal["untrained_model", "first_frame_only", "low_resolution", "no_positive_evidence", "stale_model"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +114,8 @@ class Classifier:
             warnings.append("untrained_model")
         if prepared.more_frames:
             warnings.append("first_frame_only")
+        if min(prepared.field_of_view.width, prepared.field_of_view.height) < manifest.preprocessing.size:
+            warnings.append("low_resolution")  # enlarged, and so more blurred than what the model learnt from
         return Prediction(
             probabilities=probabilities,
             malignant_probability=malignant,
@@ -125,11 +127,12 @@ class Classifier:
     def explain(self, prepared: Prepared, outputs: Outputs, question: Question) -> Explanation:
         """The prediction and the class maps asked for, from the same outputs."""
         prediction = self.predict(prepared, outputs)
+        on = canvas(width=prepared.width, height=prepared.height, view=prepared.field_of_view, side=question.side)
         maps = class_maps(
             outputs.features,
             head=self.bundle.head,
-            rgb=prepared.picture,
-            on=canvas(width=prepared.width, height=prepared.height, view=prepared.field_of_view),
+            rgb=reduce(prepared.picture, on=on),
+            on=on,
             question=replace(question, targets=question.targets or (prediction.code,)),
         )
         if any(each.peak <= 0 for each in maps):

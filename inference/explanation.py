@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from inference import views
 from inference.bundle import Head
 from inference.explainers import EXPLAINERS, Method
-from inference.heatmap import Canvas, heatmap, overlay, png
+from inference.heatmap import MAX_SIDE, Canvas, heatmap, overlay, png
 from inference.taxonomy import CLASSES
 
 Render = Literal["both", "heatmap", "overlay"]
@@ -17,11 +17,14 @@ Render = Literal["both", "heatmap", "overlay"]
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What to explain: `targets` are class codes, none means the predicted class."""
+    """What to explain: `targets` are class codes, none means the predicted class; `side` is the longest side of the
+    PNGs in pixels.
+    """
 
     methods: tuple[Method, ...] = ("gradcam++",)
     targets: tuple[str, ...] = ()
     render: Render = "both"
+    side: int = MAX_SIDE
 
     @classmethod
     def ask(cls, *, method: Method | Literal["all"], target: str | None, render: Render) -> Self:

@@ -22,9 +22,9 @@ class Canvas:
     box: Box
 
 
-def canvas(*, width: int, height: int, view: Box) -> Canvas:
-    """The upright image's geometry, reduced so that its longest side is at most MAX_SIDE."""
-    scale = min(1.0, MAX_SIDE / max(width, height))
+def canvas(*, width: int, height: int, view: Box, side: int = MAX_SIDE) -> Canvas:
+    """The upright image's geometry, reduced so that its longest side is at most `side` pixels."""
+    scale = min(1.0, side / max(width, height))
     left, top = round(view.x * scale), round(view.y * scale)
     right, bottom = round((view.x + view.width) * scale), round((view.y + view.height) * scale)
     box = Box(left, top, max(1, right - left), max(1, bottom - top))

@@ -23,6 +23,10 @@ WARNINGS: dict[WarningCode, dict[Language, str]] = {
         "es": "El archivo contiene varias imágenes; solo se ha analizado la primera.",
         "en": "The file holds several images; only the first was analysed.",
     },
+    "low_resolution": {
+        "es": "La imagen tiene menos píxeles de los que usa el modelo: se ha ampliado y la respuesta es menos fiable.",
+        "en": "The image has fewer pixels than the model uses: it was enlarged, and the answer is less reliable.",
+    },
     "no_positive_evidence": {
         "es": "El modelo no encontró en la imagen nada que apoye una de las clases explicadas; su mapa está vacío.",
         "en": "The model found nothing in the image that supports one of the explained classes; its map is empty.",

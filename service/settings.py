@@ -16,6 +16,7 @@ class Settings(RegistrySettings):
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on")
     runtime: Literal["auto", "openvino", "tensorflow"] = Field("auto", description="What executes the model")
     precision: Literal["auto", "fp32", "int8"] = Field("auto", description="Which graph of the bundle is executed")
+    examples_dir: Path | None = Field(None, description="Images the page offers as examples; default: drawn lesions")
     max_body_bytes: int = Field(20_000_000, gt=0, description="Largest upload")
     max_pixels: int = Field(MAX_PIXELS, gt=0, description="Largest image, in pixels")
     max_waiting: int = Field(32, ge=0, description="Requests that may wait for the model; more get 503")

@@ -1,30 +1,39 @@
-// The page with a script: choosing, dropping or pasting an image is enough, and the result appears in place.
+// The page with a script: choosing, dropping or pasting images is enough, and the result appears in place.
+import { startBatch } from "./batch.js";
+import { enableChoosing } from "./choosing.js";
+import { enableMaps } from "./maps.js";
 import { send } from "./send.js";
-import { enableStrength } from "./strength.js";
 import { awaitModel } from "./waiting.js";
 
 const form = document.querySelector("#form");
-const input = document.querySelector("#file");
 const outcome = document.querySelector("#outcome");
+const address = new URL(form.action); // holds language and views
 
 let current = null; // the upload in progress, to be dropped when another image is chosen
+let shown = null; // the file whose result or problem is shown
+let batch = null; // the table of several images, as long as it can be gone back to
 
 /** Show a fragment as the outcome; `state` decides what else of the page is seen. */
-function show(state, fragment, file) {
+function show(state, fragment, { name, say } = {}) {
   for (const place of fragment.querySelectorAll("[data-name]")) {
-    place.textContent = file?.name ?? "";
-    place.hidden = !file;
+    place.textContent = name ?? "";
+    place.hidden = !name;
   }
   document.body.dataset.state = state;
   outcome.setAttribute("aria-busy", String(state === "loading"));
-  outcome.replaceChildren(fragment);
+  outcome.replaceChildren(...(batch && state !== "batch" ? [wayBack()] : []), fragment);
+  document.querySelector("#announcement").textContent = say ?? "";
+}
+
+function copyOf(selector) {
+  return document.querySelector(selector).content.cloneNode(true);
 }
 
 function showLoading(file) {
-  const fragment = document.querySelector("#loading").content.cloneNode(true);
+  const fragment = copyOf("#loading");
   const preview = fragment.querySelector("[data-preview]");
-  const release = () => URL.revokeObjectURL(preview.src);
   const pending = fragment.querySelector(".pending");
+  const release = () => URL.revokeObjectURL(preview.src);
   preview.addEventListener("load", () => {
     release();
     pending.style.aspectRatio = preview.naturalWidth / preview.naturalHeight; // so that nothing moves later
@@ -35,83 +44,137 @@ function showLoading(file) {
     preview.nextElementSibling.hidden = false;
   });
   preview.src = URL.createObjectURL(file);
-  show("loading", fragment, file);
+  const phase = fragment.querySelector("[data-phase]");
+  const bar = fragment.querySelector("progress");
+  fragment.querySelector("[data-cancel]").addEventListener("click", cancel);
+  show("loading", fragment, { name: file.name, say: phase.dataset.sending });
+  return (share) => {
+    bar.value = share;
+    if (share === 1) {
+      bar.removeAttribute("value"); // nobody knows how long the model takes
+      phase.textContent = phase.dataset.waiting;
+    }
+  };
 }
 
-function showProblem(fragment, file) {
-  const retry = fragment.querySelector("[data-retry]");
-  if (file && retry) {
-    retry.hidden = false;
-    retry.disabled = Boolean(retry.dataset.after);
-    setTimeout(() => (retry.disabled = false), Number(retry.dataset.after ?? 0) * 1000);
-    retry.addEventListener("click", () => examine(file));
+function cancel() {
+  current?.abort();
+  if (batch) return showBatch();
+  show("empty", document.createDocumentFragment());
+  document.querySelector("#file").focus();
+}
+
+function showProblem(fragment, file, { retry }) {
+  const button = fragment.querySelector("[data-retry]");
+  if (retry && button) {
+    button.hidden = false;
+    button.disabled = Boolean(button.dataset.after);
+    setTimeout(() => (button.disabled = false), Number(button.dataset.after ?? 0) * 1000);
+    button.addEventListener("click", () => examine(file));
   }
-  show("problem", fragment, file);
-}
-
-/** A problem that needs no server to be known. */
-function localProblem(slug) {
-  return document.querySelector(`template[data-problem="${slug}"]`).content.cloneNode(true);
+  show("problem", fragment, { name: file.name, say: fragment.querySelector("h2").textContent });
 }
 
 async function showResult(fragment, file, signal) {
-  // Decoded before it replaces the preview, so that the picture does not blink.
-  await Promise.allSettled([...fragment.querySelectorAll("img")].map((image) => image.decode()));
+  // Ready before it replaces the preview, so that the picture does not blink.
+  await Promise.allSettled([enableMaps(fragment), ...[...fragment.querySelectorAll("img")].map((each) => each.decode())]);
   if (signal.aborted) return; // another image was chosen meanwhile
-  enableStrength(fragment);
-  show("result", fragment, file);
+  completeResult(fragment);
+  show("result", fragment, { name: file.name, say: fragment.querySelector("[data-announcement]").dataset.announcement });
+}
+
+/** What the server cannot know: the reader's clock, and that there is a printer. */
+function completeResult(root) {
+  const time = root.querySelector("[data-time]");
+  if (!time) return;
+  const format = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "long", timeStyle: "short" });
+  time.textContent = format.format(new Date(time.dateTime));
+  root.querySelector("[data-print]").addEventListener("click", () => print());
 }
 
 async function examine(file) {
+  shown = file;
   if (file.size > Number(form.dataset.limit)) {
-    showProblem(localProblem("body-too-large"), null);
+    showProblem(copyOf('template[data-problem="body-too-large"]'), file, { retry: false });
     return;
   }
   const upload = new AbortController();
   current = upload;
-  showLoading(file);
+  const onProgress = showLoading(file);
   outcome.scrollIntoView({ block: "nearest" });
-  const answer = await send(file, { to: form.dataset.partial, field: input.name, signal: upload.signal });
+  const to = `/result${address.search}`;
+  const answer = await send(file, { to, field: document.querySelector("#file").name, signal: upload.signal, onProgress });
   if (upload.signal.aborted) return;
   if (answer.kind === "result") await showResult(answer.fragment, file, upload.signal);
-  else if (answer.kind === "problem") showProblem(answer.fragment, answer.retryable ? file : null);
-  else showProblem(localProblem(answer.kind), file);
+  else if (answer.kind === "problem") showProblem(answer.fragment, file, { retry: answer.retryable });
+  else showProblem(copyOf(`template[data-problem="${answer.kind}"]`), file, { retry: true });
 }
 
 function take(files) {
+  if (files.length === 0) return;
   current?.abort();
-  if (files.length === 1) examine(files[0]);
-  else if (files.length > 1) showProblem(localProblem("several-images"), null);
+  batch?.stop();
+  batch = null;
+  if (files.length === 1) {
+    examine(files[0]);
+    return;
+  }
+  shown = null;
+  batch = startBatch([...files], { parameters: address.search, limit: Number(form.dataset.limit), open: examine });
+  showBatch();
 }
 
-function enableDropping() {
-  let depth = 0; // dragenter and dragleave also fire for every child
-  const carriesFiles = (event) => event.dataTransfer?.types.includes("Files");
-  const mark = (change) => {
-    depth = Math.max(0, depth + change);
-    document.body.classList.toggle("dragging", depth > 0);
-  };
-  document.addEventListener("dragenter", (event) => carriesFiles(event) && mark(1));
-  document.addEventListener("dragleave", (event) => carriesFiles(event) && mark(-1));
-  document.addEventListener("dragover", (event) => carriesFiles(event) && event.preventDefault());
-  document.addEventListener("drop", (event) => {
-    if (!carriesFiles(event)) return;
-    event.preventDefault();
-    mark(-depth);
-    take(event.dataTransfer.files);
+function showBatch() {
+  shown = null;
+  show("batch", batch.element);
+}
+
+function wayBack() {
+  const fragment = copyOf("#batch-back");
+  fragment.querySelector("button").addEventListener("click", () => {
+    current?.abort();
+    showBatch();
   });
+  return fragment;
 }
 
-form.addEventListener("submit", (event) => {
-  event.preventDefault();
-  take(input.files);
-});
-input.addEventListener("change", () => {
-  take(input.files);
-  input.value = ""; // choosing the same file again must count as a choice
-});
-document.addEventListener("paste", (event) => take(event.clipboardData?.files ?? []));
-enableDropping();
-enableStrength(document);
+/** Another number of views: the same image is examined again. */
+function enableViews() {
+  for (const link of document.querySelectorAll("[data-views]"))
+    link.addEventListener("click", (event) => {
+      event.preventDefault();
+      document.querySelector("[data-views][aria-current]")?.removeAttribute("aria-current");
+      link.setAttribute("aria-current", "true");
+      address.searchParams.set("tta", link.dataset.views);
+      history.replaceState(null, "", `/${address.search}`);
+      if (shown) {
+        current?.abort();
+        examine(shown);
+      }
+    });
+}
+
+/** Another language: the image goes along, as in a form without a script. */
+function enableLanguages() {
+  for (const link of document.querySelectorAll(".languages a"))
+    link.addEventListener("click", (event) => {
+      const there = new URL(link.href);
+      there.searchParams.set("tta", address.searchParams.get("tta") ?? "1");
+      if (!shown) return;
+      event.preventDefault();
+      const files = new DataTransfer();
+      files.items.add(shown);
+      const input = document.querySelector("#file");
+      input.files = files.files;
+      form.action = there;
+      form.submit();
+    });
+}
+
+enableChoosing(form, take);
+enableViews();
+enableLanguages();
+enableMaps(document);
+completeResult(document);
 awaitModel();
 document.documentElement.classList.add("script");

@@ -4,23 +4,31 @@ const WORTH_REPEATING = new Set([408, 429, 500, 502, 503, 504]);
 
 /**
  * @param {File} file
- * @param {{to: string, field: string, signal: AbortSignal}} options
+ * @param {{to: string, field: string, signal: AbortSignal, onProgress: (share: number) => void}} options
  * @returns {Promise<{kind: "result" | "problem", fragment: DocumentFragment, retryable: boolean}
- *   | {kind: "unreachable" | "internal"}>} never rejects
+ *   | {kind: "unreachable" | "internal"}>} never rejects; never settles once the signal is aborted
  */
-export async function send(file, { to, field, signal }) {
+export function send(file, { to, field, signal, onProgress }) {
   const body = new FormData();
   body.append(field, file);
-  try {
-    const response = await fetch(to, { method: "POST", body, signal });
-    const fragment = parse(await response.text());
-    const kind = fragment.querySelector("[data-outcome]")?.dataset.outcome;
-    // Something between the page and the service, or its last resort, answered with other words than the page's.
-    if (!kind) return { kind: response.status === 500 ? "internal" : "unreachable" };
-    return { kind, fragment, retryable: WORTH_REPEATING.has(response.status) };
-  } catch {
-    return { kind: "unreachable" };
-  }
+  return new Promise((resolve) => {
+    const request = new XMLHttpRequest(); // fetch cannot tell how much has been sent
+    request.open("POST", to);
+    request.upload.addEventListener("progress", (event) => onProgress(event.loaded / event.total));
+    request.upload.addEventListener("load", () => onProgress(1));
+    request.addEventListener("load", () => resolve(understand(request)));
+    request.addEventListener("error", () => resolve({ kind: "unreachable" }));
+    signal.addEventListener("abort", () => request.abort());
+    request.send(body);
+  });
+}
+
+function understand(request) {
+  const fragment = parse(request.responseText);
+  const kind = fragment.querySelector("[data-outcome]")?.dataset.outcome;
+  // Something between the page and the service, or its last resort, answered with other words than the page's.
+  if (!kind) return { kind: request.status === 500 ? "internal" : "unreachable" };
+  return { kind, fragment, retryable: WORTH_REPEATING.has(request.status) };
 }
 
 function parse(html) {

@@ -33,8 +33,8 @@ def service_process(
     home: Path, *, ready: bool = True, wait_s: float = 60, **settings: str
 ) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
     """The same; yields its address and the process."""
-    port = free_port()
-    environment = os.environ | {"LUNAR_HOME": str(home), "LUNAR_PORT": str(port)}
+    port = settings.setdefault("port", str(free_port()))
+    environment = os.environ | {"LUNAR_HOME": str(home)}
     environment |= {f"LUNAR_{name.upper()}": value for name, value in settings.items()}
     log = home / "service.log"
     with log.open("wb") as output:

@@ -41,5 +41,6 @@ def draw_squares(*, size: int, count: int) -> NDArray[np.uint8]:
 
 
 if __name__ == "__main__":
-    # python -m training.drawn FILE: one drawn lesion, to have an image to try the service with.
-    cv2.imwrite(sys.argv[1], draw_lesion(width=600, height=450, seed=1)[..., ::-1])
+    # python -m training.drawn FILE [SEED]: one drawn lesion, to have an image to try the service with.
+    chosen = int(sys.argv[2]) if len(sys.argv) > 2 else 1
+    cv2.imwrite(sys.argv[1], draw_lesion(width=600, height=450, seed=chosen)[..., ::-1])

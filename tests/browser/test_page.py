@@ -1,193 +1,255 @@
-"""The page in a real browser, in front of the real service with the committed starter."""
+"""How an image comes to the page, and what the page says when something is wrong."""
 
 import base64
-from collections.abc import Callable, Iterator
+import io
+import socket
+from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from PIL import Image
 
-from service.locale import load_locales
-from tests.browser.chromium import NoChromium, chromium
-from tests.running import ROOT
-from tests.service.conftest import lesion
+from inference.registry import Registry, register_starter
+from inference.settings import RegistrySettings
+from tests.browser.steps import EN, ES, GOOD, NAME, PROBLEM, RESULT, check_result, choose, title
+from tests.running import free_port, service_process
+from training.drawn import draw_lesion
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Page
 
-LOCALES = load_locales(ROOT / "templates/locales")
-ES, EN = (LOCALES[language].texts for language in ("es", "en"))
-GOOD = lesion(width=600, height=450)
-RESULT, PROBLEM = '[data-outcome="result"]', '[data-outcome="problem"]'
-NAME = "<img src=x onerror=alert(1)>.jpg"
+    from inference.bundle import Bundle
 
-_DROP = """
-([name, data]) => {
+OpenPage = Callable[..., "Page"]
+
+_FILES = """
+([kind, files]) => {
   const transfer = new DataTransfer();
-  const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
-  transfer.items.add(new File([bytes], name, { type: "image/jpeg" }));
-  for (const kind of ["dragenter", "dragover"])
-    document.body.dispatchEvent(new DragEvent(kind, { dataTransfer: transfer, bubbles: true, cancelable: true }));
+  for (const [name, data] of files) {
+    const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
+    transfer.items.add(new File([bytes], name, { type: "image/jpeg" }));
+  }
+  const options = { bubbles: true, cancelable: true };
+  const paste = new ClipboardEvent("paste", { clipboardData: transfer, ...options });
+  if (kind === "paste") return document.body.dispatchEvent(paste);
+  for (const each of ["dragenter", "dragover"])
+    document.body.dispatchEvent(new DragEvent(each, { dataTransfer: transfer, ...options }));
   const dragging = document.body.classList.contains("dragging");
-  document.body.dispatchEvent(new DragEvent("drop", { dataTransfer: transfer, bubbles: true, cancelable: true }));
+  document.body.dispatchEvent(new DragEvent("drop", { dataTransfer: transfer, ...options }));
   return dragging;
 }
 """
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator["Browser"]:
-    try:
-        with chromium() as opened:
-            yield opened
-    except NoChromium as error:
-        pytest.skip(str(error))
-
-
-@pytest.fixture
-def open_page(browser: "Browser", starter_service: str) -> Iterator[Callable[..., "Page"]]:
-    """Opens the page; afterwards the console must be empty but for what `expected` says."""
-    said: list[str] = []
-    allowed: list[str] = []
-    contexts = []
-
-    def open_(path: str = "/", *, script: bool = True, expected: str | None = None, width: int = 1280) -> "Page":
-        context = browser.new_context(
-            base_url=starter_service,
-            java_script_enabled=script,
-            locale="es-ES",
-            viewport={"width": width, "height": 900},
-            reduced_motion="reduce",
-        )
-        contexts.append(context)
-        if expected:
-            allowed.append(expected)
-        page = context.new_page()
-        page.set_default_timeout(10_000)
-        page.on("console", lambda message: said.append(message.text))
-        page.on("pageerror", lambda error: said.append(str(error)))
-        page.on("dialog", lambda dialog: said.append(f"dialog {dialog.message}"))
-        page.goto(path)
-        return page
-
-    yield open_
-    for context in contexts:
-        context.close()
-    assert [line for line in said if not any(each in line for each in allowed)] == []
-
-
-def choose(page: "Page", data: bytes = GOOD, *, name: str = "lesion.jpg") -> None:
-    page.set_input_files("#file", {"name": name, "mimeType": "image/jpeg", "buffer": data})
-
-
-def check_result(page: "Page") -> None:
-    """Both pictures are there and of the same size, and so are the seven classes, the risk and the confidence."""
-    page.wait_for_selector(RESULT)
-    for picture in ("[data-original]", "[data-overlay]"):
-        assert page.locator(picture).bounding_box()["width"] > 200
-        assert page.locator(picture).get_attribute("src").startswith("data:image/")
-    assert page.locator(f"{RESULT} [data-class]").count() == 7
-    risk = page.locator("[data-risk]")
-    assert risk.locator("svg.icon").is_visible()
-    words = {ES["risk"][level] for level in ("low", "moderate", "high")} | {EN["risk"]["low"]}
-    assert risk.locator(".risk-word").inner_text().strip() in words
-    assert page.locator("[data-confidence]").is_visible()
-    assert page.locator(".foot strong").is_visible()
+def bring(page: "Page", kind: str, data: bytes = GOOD) -> object:
+    """Drop or paste a file as a browser does it."""
+    return page.evaluate(_FILES, [kind, [["lesion.jpg", base64.b64encode(data).decode()]]])
 
 
 @pytest.mark.parametrize(("path", "texts"), [("/", ES), ("/?lang=en", EN)], ids=["es", "en"])
-def test_choosing_a_file_is_enough(open_page: Callable[..., "Page"], path: str, texts: dict) -> None:
+def test_choosing_a_file_is_enough(open_page: OpenPage, path: str, texts: dict) -> None:
     page = open_page(path)
     assert page.locator("h1").inner_text() == texts["intro"]["heading"]
     choose(page, name=NAME)
     check_result(page)
     assert page.locator("#ranking").inner_text() == texts["result"]["ranking"]
-    assert page.locator(f"{RESULT} [data-name]").inner_text() == NAME
+    assert page.locator(f"{RESULT} .file-name").inner_text() == NAME
     assert page.locator("#outcome").get_attribute("aria-busy") == "false"
 
 
-def test_dropping_a_file_is_enough(open_page: Callable[..., "Page"]) -> None:
+def test_dropping_a_file_is_enough(open_page: OpenPage) -> None:
     page = open_page()
-    assert page.evaluate(_DROP, ["lesion.jpg", base64.b64encode(GOOD).decode()]) is True
+    assert bring(page, "drop") is True
     check_result(page)
     assert not page.locator("body.dragging").count()
 
 
-def test_the_preview_is_there_while_the_answer_is_not(open_page: Callable[..., "Page"]) -> None:
+def test_pasting_a_picture_is_enough(open_page: OpenPage) -> None:
+    page = open_page()
+    bring(page, "paste")
+    check_result(page)
+
+
+def test_a_phone_offers_its_camera(open_page: OpenPage) -> None:
+    assert open_page().locator(".camera label").is_hidden()
+    phone = open_page(width=360, touch=True)
+    assert phone.locator(".camera label").inner_text() == ES["form"]["camera"]
+    camera = phone.locator("#camera")
+    assert (camera.get_attribute("capture"), camera.get_attribute("accept")) == ("environment", "image/*")
+    camera.set_input_files({"name": "photo.jpg", "mimeType": "image/jpeg", "buffer": GOOD})
+    check_result(phone)
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["script", "no-script"])
+def test_an_example_is_one_click(open_page: OpenPage, script: bool) -> None:
+    page = open_page(script=script)
+    assert page.locator("#examples").inner_text() == ES["examples"]["drawn"]
+    assert page.locator(".example").count() == 4
+    page.locator(".example").nth(1).click()
+    check_result(page, script=script)
+    if script:
+        assert page.locator(f"{RESULT} .file-name").inner_text() == ES["examples"]["one"].format(number=2)
+
+
+def test_the_preview_is_there_while_the_answer_is_not(open_page: OpenPage) -> None:
     page = open_page(expected="ERR_FAILED")
     held = []
     page.route("**/result*", lambda route: held.append(route))
     choose(page)
-    page.wait_for_selector('[data-outcome="loading"] img')
-    page.wait_for_function("document.querySelector('[data-preview]').naturalWidth === 600")
+    preview = page.locator("[data-preview]")
+    assert preview.evaluate("async (image) => { await image.decode(); return image.naturalWidth; }") == 600
     assert page.locator("#outcome").get_attribute("aria-busy") == "true"
+    assert page.locator("progress").is_visible()
     held[0].abort()
     page.wait_for_selector(PROBLEM)
-    assert page.locator(f"{PROBLEM} h2").inner_text() == ES["problems"]["unreachable"]["title"]
+    assert title(page) == ES["problems"]["unreachable"]["title"]
     page.unroute("**/result*")
     page.click("[data-retry]")
     check_result(page)
 
 
+def test_an_upload_can_be_cancelled(open_page: OpenPage) -> None:
+    page = open_page()
+    page.route("**/result*", lambda route: None)
+    choose(page)
+    with page.expect_event("requestfailed") as failed:
+        page.click("[data-cancel]")
+    assert failed.value.failure == "net::ERR_ABORTED"
+    assert page.locator("body").get_attribute("data-state") == "empty"
+    assert page.locator("h1").is_visible()
+    page.unroute("**/result*")
+    choose(page)
+    check_result(page)
+
+
+def test_a_second_image_replaces_the_first_that_still_waits(open_page: OpenPage) -> None:
+    page = open_page()
+    held = []
+    page.route("**/result*", lambda route: held.append(route), times=1)
+    choose(page, name="first.jpg")
+    page.wait_for_selector("[data-preview]")
+    choose(page, name="second.jpg")
+    check_result(page)
+    assert page.locator(f"{RESULT} .file-name").inner_text() == "second.jpg"
+
+
 @pytest.mark.parametrize("script", [True, False], ids=["script", "no-script"])
-def test_a_file_that_is_no_image_is_explained(open_page: Callable[..., "Page"], script: bool) -> None:
+def test_a_file_that_is_no_image_is_explained(open_page: OpenPage, script: bool) -> None:
     page = open_page(script=script, expected="415 (Unsupported Media Type)")
     choose(page, b"not an image")
     if not script:
         page.click("#form button")
     page.wait_for_selector(PROBLEM)
-    assert page.locator(f"{PROBLEM} h2").inner_text() == ES["problems"]["unsupported-format"]["title"]
+    assert title(page) == ES["problems"]["unsupported-format"]["title"]
 
 
-def test_a_file_too_large_is_not_even_sent(open_page: Callable[..., "Page"]) -> None:
+def test_a_file_too_large_is_not_even_sent(open_page: OpenPage) -> None:
     page = open_page()
     page.evaluate("document.querySelector('#form').dataset.limit = '1000'")
     page.on("request", lambda request: pytest.fail(request.url) if request.method == "POST" else None)
     choose(page)
     page.wait_for_selector(PROBLEM)
-    assert page.locator(f"{PROBLEM} h2").inner_text() == ES["problems"]["body-too-large"]["title"]
+    assert title(page) == ES["problems"]["body-too-large"]["title"]
 
 
-def test_a_busy_service_is_asked_again(open_page: Callable[..., "Page"]) -> None:
-    page = open_page(expected="503 (Service Unavailable)")
-    busy = '<article data-outcome="problem"><h2>busy</h2><button data-retry data-after="0.1" hidden></button></article>'
-    page.route("**/result*", lambda route: route.fulfill(status=503, content_type="text/html", body=busy), times=1)
+def test_a_small_image_is_answered_with_a_warning(open_page: OpenPage) -> None:
+    buffer = io.BytesIO()
+    Image.fromarray(draw_lesion(width=120, height=90, seed=1)).save(buffer, "PNG")
+    page = open_page()
+    choose(page, buffer.getvalue())
+    check_result(page)
+    assert page.locator('[data-warning="low_resolution"]').is_visible()
+
+
+def test_a_photo_of_twelve_megapixels(open_page: OpenPage) -> None:
+    buffer = io.BytesIO()
+    Image.fromarray(draw_lesion(width=1000, height=750, seed=1)).resize((4000, 3000)).save(buffer, "JPEG", quality=95)
+    page = open_page()
+    choose(page, buffer.getvalue())
+    check_result(page)
+    original = page.locator("[data-original]")
+    assert original.evaluate("(image) => [image.naturalWidth, image.naturalHeight]") == [1024, 768]
+
+
+@pytest.mark.parametrize(
+    ("status", "slug"), [(503, "overloaded"), (429, "rate-limited")], ids=["503 overloaded", "429 rate limit"]
+)
+def test_a_busy_service_is_asked_again_when_it_says_so(open_page: OpenPage, status: int, slug: str) -> None:
+    page = open_page(expected=str(status))
+    busy = '<article data-outcome="problem"><h2>busy</h2><button data-retry data-after="1" hidden></button></article>'
+    page.route("**/result*", lambda route: route.fulfill(status=status, content_type="text/html", body=busy), times=1)
     choose(page)
     page.wait_for_selector("[data-retry]")
+    assert page.locator("[data-retry]").is_disabled()
+    assert slug in ES["problems"]
     page.click("[data-retry]")  # waits until it may be pressed
     check_result(page)
 
 
-def test_without_a_script_a_form_does_it(open_page: Callable[..., "Page"]) -> None:
-    page = open_page(script=False)
+def test_a_service_without_a_place_says_when_to_come_back(
+    open_page: OpenPage, tmp_path: Path, starter: "Bundle"
+) -> None:
+    """A real 503: this service holds no place beside the one in use, and that one is taken."""
+    register_starter(Registry(RegistrySettings(home=tmp_path)), starter, alias="champion")
+    with service_process(tmp_path, max_waiting="0") as (address, _):
+        page = open_page(at=address, expected="503")
+        host, port = address.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port))) as slow:
+            slow.sendall(b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n")
+            page.wait_for_timeout(300)
+            choose(page)
+            page.wait_for_selector(PROBLEM)
+            assert title(page) == ES["problems"]["overloaded"]["title"]
+            assert ES["problem"]["retry_after"].format(seconds=2) in page.locator(PROBLEM).inner_text()
+        page.click("[data-retry]")
+        check_result(page)
+
+
+def test_a_service_that_goes_away_between_two_uploads_and_comes_back(
+    open_page: OpenPage, tmp_path: Path, starter: "Bundle"
+) -> None:
+    register_starter(Registry(RegistrySettings(home=tmp_path)), starter, alias="champion")
+    port = str(free_port())
+    with service_process(tmp_path, port=port) as (address, _):
+        page = open_page(at=address, expected="ERR_CONNECTION_REFUSED")
+        choose(page, name="first.jpg")
+        check_result(page)
+    choose(page, name="second.jpg")
+    page.wait_for_selector(PROBLEM)
+    assert title(page) == ES["problems"]["unreachable"]["title"]
+    assert page.locator(f"{PROBLEM} .file-name").inner_text() == "second.jpg"
+    with service_process(tmp_path, port=port):
+        page.click("[data-retry]")
+        check_result(page)
+        assert page.locator(f"{RESULT} .file-name").inner_text() == "second.jpg"
+
+
+def test_without_a_script_a_form_does_it(open_page: OpenPage) -> None:
+    page = open_page("/?tta=4", script=False)
     choose(page)
     page.click("#form button")
-    check_result(page)
+    check_result(page, script=False)
+    assert "vistas: 4" in page.locator(".provenance").inner_text()
     page.click('.languages a[hreflang="en"]')
     assert page.locator("html").get_attribute("lang") == "en"
 
 
-def test_the_strength_fades_the_map(open_page: Callable[..., "Page"]) -> None:
+def test_a_double_click_sends_once(open_page: OpenPage) -> None:
     page = open_page()
-    choose(page)
-    page.wait_for_selector(RESULT)
-    page.locator("[data-strength]").fill("0")
-    assert page.locator("[data-overlay]").evaluate("(image) => getComputedStyle(image).opacity") == "0"
-    assert page.locator("[data-layers] img").count() == 2
+    sent = []
+    page.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
+    page.locator(".example").first.dblclick()
+    check_result(page)
+    page.wait_for_timeout(300)
+    assert len(sent) <= 2
+    assert page.locator(RESULT).count() == 1
 
 
-@pytest.mark.parametrize("width", [320, 360, 768, 1440])
-def test_nothing_is_wider_than_the_window(open_page: Callable[..., "Page"], width: int) -> None:
-    page = open_page(width=width)
-    overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-    assert page.evaluate(overflow) == 0
-    choose(page)
-    page.wait_for_selector(RESULT)
-    assert page.evaluate(overflow) == 0
-
-
-def test_the_keyboard_reaches_the_choice(open_page: Callable[..., "Page"]) -> None:
+def test_the_keyboard_reaches_the_choice(open_page: OpenPage) -> None:
     page = open_page()
     for _ in range(5):
         page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.id") == "file"
-    assert page.locator("label.button").evaluate("(label) => getComputedStyle(label).outlineStyle") == "solid"
+    label = page.locator('label.button[for="file"]')
+    assert label.evaluate("(label) => getComputedStyle(label).outlineStyle") == "solid"

@@ -3,21 +3,27 @@
 import io
 import json
 import re
+from base64 import b64decode
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import httpx2
+import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
 
 from inference import colormap
+from inference.classifier import Classifier
+from inference.registry import Version
 from inference.taxonomy import LANGUAGES
 from inference.wording import DISCLAIMER
 from service.errors import INTERNAL, OPERATION, PROBLEMS
+from service.following import Serving
 from service.locale import Locale, load_locales
-from service.result import copy_original
+from service.page import MAPS
+from service.result import describe
 from tests.running import ROOT
 from tests.service.conftest import lesion
 
@@ -92,7 +98,6 @@ def test_the_language_is_chosen_by_parameter_then_header(
     assert response.headers["Content-Language"] == expected
     assert LOCALES[expected].texts["intro"]["heading"] in response.text
     assert f'action="/?lang={expected}"' in response.text
-    assert f'data-partial="/result?lang={expected}"' in response.text
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -119,34 +124,90 @@ def test_both_ways_show_the_same_result(client: TestClient, path: str) -> None:
     assert spanish.texts["risk"][answer["risk"]["level"]] in html
     assert spanish.texts["confidence"][answer["prediction"]["confidence"]] in html
     assert answer["warnings"][0]["message"] in html
-    assert answer["explanations"][0]["overlay"] in html
+    assert html.count("data-map=") == 14
     assert 'src="data:image/jpeg;base64,' in html
     assert html.startswith("<!doctype html>") == (path == "/")
 
 
 def test_the_partial_is_a_part_of_the_page(client: TestClient) -> None:
-    partial, page = (post(client, path).text for path in ("/result", "/"))
+    client.headers["X-Request-ID"] = "one"
+    partial, page = (re.sub(r"<time.*?</time>", "", post(client, path).text) for path in ("/result", "/"))
     assert "".join(partial.split()) in "".join(page.split())
 
 
-def test_the_copy_of_the_original_is_upright_reduced_and_without_metadata(fake_classifier: Any) -> None:
+def test_the_pictures_are_upright_reduced_and_without_metadata(fake_classifier: Classifier) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # to be turned by 90 degrees
     exif[0x010E] = "somebody"
     data = lesion(width=1600, height=1200, exif=exif)
     prepared = fake_classifier.prepare(data)
-    found = fake_classifier.explain(prepared, fake_classifier.run(prepared.batch), _question())
-    copy = Image.open(io.BytesIO(copy_original(found)))
-    assert copy.format == "JPEG"
-    assert copy.size == (768, 1024)
-    assert not copy.getexif()
-    assert copy.size == Image.open(io.BytesIO(found.maps[0].overlay)).size
+    found = fake_classifier.explain(prepared, fake_classifier.run(prepared.batch), MAPS)
+    shown = describe(found, Serving(fake_classifier, Version("fake", "1", None, "", "test")), "es")
+    pictures = [Image.open(io.BytesIO(b64decode(shown[name].partition(",")[2]))) for name in ("original", "overlay")]
+    for picture in pictures:
+        assert (picture.format, picture.size) == ("JPEG", (768, 1024))
+        assert not picture.getexif()
+    assert np.abs(np.asarray(pictures[0], float) - np.asarray(pictures[1], float)).mean() > 1, "no map on the overlay"
+    assert len(shown["explanations"]) == 14
+    assert Image.open(io.BytesIO(b64decode(shown["explanations"][0]["heatmap"]))).size == (240, 320)
 
 
-def _question() -> Any:
-    from inference.explanation import Question
+def test_an_empty_map_is_a_warning_only_for_the_class_that_is_shown(client: TestClient) -> None:
+    """The fake's maps are empty for some classes, and never for the predicted one."""
+    answer = client.post("/explain?target=all&method=all", content=GOOD).json()
+    assert "no_positive_evidence" in [warning["code"] for warning in answer["warnings"]]
+    html = post(client, "/result").text
+    assert 'data-warning="untrained_model"' in html
+    assert 'data-warning="no_positive_evidence"' not in html
 
-    return Question(render="overlay")
+
+@pytest.mark.parametrize("path", WAYS)
+def test_an_example_needs_no_upload(client: TestClient, path: str) -> None:
+    assert client.get("/examples/drawn-1.jpg").headers["content-type"] == "image/jpeg"
+    response = client.post(f"{path}?example=drawn-1.jpg")
+    assert response.status_code == 200
+    assert 'data-outcome="result"' in response.text
+
+
+@pytest.mark.parametrize("name", ["nobody.jpg", "../page.css", "..%2f..%2fLICENSE", ".hidden.jpg", "notes.txt"])
+def test_nothing_but_examples_can_be_asked_for(
+    open_client: Callable[..., TestClient], tmp_path: Path, name: str
+) -> None:
+    for each in (".hidden.jpg", "notes.txt", "mine.png"):
+        (tmp_path / each).write_bytes(lesion("PNG"))
+    client = open_client(examples_dir=tmp_path)
+    page = client.get("/").text
+    assert "mine.png" in page
+    assert "notes.txt" not in page
+    assert LOCALES["es"].texts["examples"]["heading"] in page
+    assert client.get("/examples/mine.png").status_code == 200
+    assert client.get(f"/examples/{name}").status_code == 404
+    response = client.post("/result", params={"example": name})
+    assert response.status_code == 400
+    assert LOCALES["es"].texts["problems"]["no-image"]["title"] in response.text
+
+
+def test_a_folder_of_examples_that_is_not_there_is_no_gallery(
+    open_client: Callable[..., TestClient], tmp_path: Path
+) -> None:
+    page = open_client(examples_dir=tmp_path / "nowhere").get("/")
+    assert page.status_code == 200
+    assert "data-example" not in page.text
+
+
+@pytest.mark.parametrize(("asked", "views"), [("", 1), ("?tta=4", 4), ("?tta=3", 1), ("?tta=<b>", 1)])
+def test_views_are_an_option(client: TestClient, asked: str, views: int) -> None:
+    html = post(client, f"/{asked}").text
+    assert f"vistas: {views}." in html
+    assert f'data-views="{views}" aria-current="true"' in html
+
+
+def test_the_result_says_where_it_comes_from(client: TestClient) -> None:
+    response = post(client, "/result")
+    assert f"<code>{response.headers['X-Request-ID']}</code>" in response.text
+    assert "skin-lesion v1, fake, 32 × 32" in response.text
+    assert DISCLAIMER["es"] in response.text
+    assert re.search(r'<time datetime="\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00"', response.text)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
