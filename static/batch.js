@@ -70,7 +70,7 @@ async function draw(canvas, file) {
 function fill(row, titles) {
   const cell = (name) => row.place.querySelector(`[data-cell="${name}"]`);
   const copy = (selector) => document.querySelector(selector).content.cloneNode(true);
-  const percent = new Intl.NumberFormat(document.documentElement.lang, { style: "percent", maximumFractionDigits: 1 });
+  const percent = new Intl.NumberFormat(document.documentElement.lang, { style: "percent", minimumFractionDigits: 1, maximumFractionDigits: 1 });
   row.place.querySelector("[data-open]").disabled = Boolean(row.problem);
   if (row.problem) {
     const failed = copy("template[data-failed]");

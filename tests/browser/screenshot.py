@@ -1,12 +1,15 @@
-"""python -m tests.browser.screenshot OUT.png: the README's picture, a drawn lesion answered by the starter.
+"""python -m tests.browser.screenshot FOLDER: the README's pictures, drawn lesions answered by the starter.
 
-Starts a service of its own on a temporary registry. 1200 pixels wide, in the light theme, at most 300 kB.
+Starts a service of its own on a temporary registry. Each picture has at most 300 kB.
 """
 
 import io
 import sys
 import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PIL import Image
 
@@ -14,29 +17,63 @@ from inference.bundle import open_bundle
 from inference.registry import Registry, register_starter
 from inference.settings import RegistrySettings
 from tests.browser.chromium import chromium
-from tests.running import STARTER, running_service
-from training.drawn import draw_lesion
+from tests.running import ROOT, STARTER, running_service
 
-WIDTH, HEIGHT = 1200, 1350
-SEED = 1
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
 LARGEST = 300_000
+EXAMPLES = sorted((ROOT / "static/examples").glob("*.jpg"))
 
 
-def main(out: Path) -> None:
-    """Write the picture."""
-    buffer = io.BytesIO()
-    Image.fromarray(draw_lesion(width=600, height=450, seed=SEED)).save(buffer, "JPEG", quality=92)
-    lesion = {"name": "drawn.jpg", "mimeType": "image/jpeg", "buffer": buffer.getvalue()}
-    with tempfile.TemporaryDirectory() as folder:
-        home = Path(folder)
+def one(page: "Page") -> None:
+    """A result."""
+    page.set_input_files("#file", EXAMPLES[0])
+    page.wait_for_selector('[data-outcome="result"][data-shown]')
+
+
+def several(page: "Page") -> None:
+    """The table of several images, sorted by risk."""
+    page.set_input_files("#file", EXAMPLES)
+    page.wait_for_selector('[data-outcome="batch"][data-finished]')
+    page.click('[data-sort="risk"]')
+
+
+def nothing(_: "Page") -> None:
+    """The page as it is opened."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """One picture: what is done, and the window."""
+
+    act: Callable[["Page"], None]
+    width: int
+    height: int
+    scheme: str = "light"
+
+
+SHOTS = {
+    "page.png": Shot(one, 1440, 1180),
+    "page-start.png": Shot(nothing, 768, 900),
+    "page-table.png": Shot(several, 1440, 660),
+    "page-phone.png": Shot(one, 360, 1180, "dark"),
+}
+
+
+def main(folder: Path) -> None:
+    """Write the pictures."""
+    with tempfile.TemporaryDirectory() as temporary:
+        home = Path(temporary)
         register_starter(Registry(RegistrySettings(home=home)), open_bundle(STARTER), alias="champion")
         with running_service(home) as address, chromium() as browser:
-            page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT}, color_scheme="light")
-            page.goto(f"{address}/?lang=en")
-            page.set_input_files("#file", lesion)
-            page.wait_for_selector('[data-outcome="result"]')
-            shot = page.screenshot()
-    out.write_bytes(_compress(shot))
+            for name, shot in SHOTS.items():
+                window = {"width": shot.width, "height": shot.height}
+                page = browser.new_page(viewport=window, color_scheme=shot.scheme)  # type: ignore[arg-type]
+                page.goto(f"{address}/?lang=en")
+                shot.act(page)
+                (folder / name).write_bytes(_compress(page.screenshot()))
+                page.close()
 
 
 def _compress(shot: bytes) -> bytes:
