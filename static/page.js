@@ -147,6 +147,11 @@ function enableViews() {
       link.setAttribute("aria-current", "true");
       address.searchParams.set("tta", link.dataset.views);
       history.replaceState(null, "", `/${address.search}`);
+      for (const other of document.querySelectorAll(".languages a")) {
+        const there = new URL(other.href);
+        there.searchParams.set("tta", link.dataset.views);
+        other.href = there;
+      }
       if (shown) {
         current?.abort();
         examine(shown);
@@ -158,15 +163,13 @@ function enableViews() {
 function enableLanguages() {
   for (const link of document.querySelectorAll(".languages a"))
     link.addEventListener("click", (event) => {
-      const there = new URL(link.href);
-      there.searchParams.set("tta", address.searchParams.get("tta") ?? "1");
       if (!shown) return;
       event.preventDefault();
       const files = new DataTransfer();
       files.items.add(shown);
       const input = document.querySelector("#file");
       input.files = files.files;
-      form.action = there;
+      form.action = link.href;
       form.submit();
     });
 }

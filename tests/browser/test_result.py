@@ -111,11 +111,13 @@ def test_more_views_examine_the_same_image_again(open_page: OpenPage) -> None:
 
 def test_another_language_keeps_the_image(open_page: OpenPage) -> None:
     page = open_page()
+    page.click('[data-views="2"]')
     choose(page)
     check_result(page)
     page.click('.languages a[hreflang="en"]')
     page.wait_for_selector("html[lang=en]")
     check_result(page)
+    assert "views: 2" in page.locator(".provenance").inner_text()
     assert page.locator("#ranking").inner_text() == EN["result"]["ranking"]
 
 
