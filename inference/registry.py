@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from inference.bundle import Bundle, InvalidBundle, open_bundle
+from inference.mlflow_model import BUNDLE_PATH, shell
 from inference.settings import RegistrySettings
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 EXPERIMENT = "lunar"
 MODEL_PATH = "model"
-BUNDLE_PATH = "artifacts/bundle"  # inside the model, where MLflow's pyfunc flavour keeps artifacts
 STARTER = "starter"
 MAX_BUNDLE_BYTES = 2_000_000_000
 _DISK_FULL = os.strerror(errno.ENOSPC)
@@ -84,14 +84,16 @@ class Registry:
             return Path(download_artifacts(artifact_uri=source, dst_path=str(into), tracking_uri=self.tracking_uri))
 
     def publish(self, bundle: Bundle, *, alias: str, source: str, run_id: str | None = None) -> Version:
-        """Upload a bundle as a new version and point `alias` at it.
+        """Upload a bundle as a new version, which is an MLflow model too, and point `alias` at it.
 
         The version belongs to the run `run_id`, or to a new one made for it. Raises RegistryUnavailable.
         """
         tags = {"digest": bundle.manifest.digest, "source": source, "backbone": bundle.manifest.backbone}
-        with self._client() as client:
+        quiet_mlflow()
+        with shell() as model, self._client() as client:
             run = run_id or client.create_run(self.experiment(), run_name=f"publish-{source}").info.run_id
             client.log_artifacts(run, str(bundle.path), f"{MODEL_PATH}/{BUNDLE_PATH}")
+            client.log_artifacts(run, str(model), MODEL_PATH)
             if run_id is None:
                 client.set_terminated(run)
             if not client.search_registered_models(f"name = '{self.name}'"):
