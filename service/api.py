@@ -50,7 +50,8 @@ _BODY: dict[str, Any] = {
 }
 
 
-def _problems(*kinds: type[Exception]) -> dict[int | str, dict[str, Any]]:
+def problems(*kinds: type[Exception]) -> dict[int | str, dict[str, Any]]:
+    """What OpenAPI says of these errors."""
     rows = [errors.PROBLEMS[kind] for kind in kinds]
     return {
         status: {
@@ -61,7 +62,7 @@ def _problems(*kinds: type[Exception]) -> dict[int | str, dict[str, Any]]:
     }
 
 
-_PROBLEMS = _problems(*(kind for kind in errors.PROBLEMS if kind not in errors.OPERATION))
+_PROBLEMS = problems(*(kind for kind in errors.PROBLEMS if kind not in errors.ELSEWHERE))
 
 
 def create_router(settings: Settings, champion: Champion, examiner: Examiner, shadow: Shadow) -> APIRouter:
@@ -106,7 +107,7 @@ def create_router(settings: Settings, champion: Champion, examiner: Examiner, sh
         """Classify one image and show where the evidence lies. Not a medical device."""
         return await examine(request, parameters, parameters.question(), afterwards)
 
-    @router.get("/model", response_model=ModelReply, responses=_problems(errors.NoModel), tags=["model"])
+    @router.get("/model", response_model=ModelReply, responses=problems(errors.NoModel), tags=["model"])
     async def model() -> dict[str, Any]:
         """What is being served: manifest, metrics, thresholds, card."""
         serving = champion.current()
@@ -122,9 +123,7 @@ def create_router(settings: Settings, champion: Champion, examiner: Examiner, sh
             "card": (bundle.path / CARD).read_text(encoding="utf-8"),
         }
 
-    @router.post(
-        "/admin/reload", response_model=ReloadReply, responses=_problems(*errors.OPERATION), tags=["operation"]
-    )
+    @router.post("/admin/reload", response_model=ReloadReply, responses=problems(*errors.OPERATION), tags=["operation"])
     async def reload() -> dict[str, Any]:
         """Look at the registry now instead of at the next poll, and try again what was refused."""
         try:

@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 
 from inference.registry import Registry
 from inference.wording import DISCLAIMER
-from service import api, docs, errors, page
+from service import api, docs, errors, invocations, page
 from service.champion import Champion
 from service.examination import Examiner
 from service.metrics import Metrics, add_metrics
@@ -44,6 +44,7 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
     )
     app.include_router(api.create_router(settings, champion, examiner, shadow))
+    app.include_router(invocations.create_router(settings, champion, examiner))
     page.add_page(app, settings, champion, examiner, shadow)
     add_metrics(app, metrics)
     docs.add_docs(app)

@@ -27,6 +27,18 @@ class BodyTooLarge(ValueError):
     """The body has more bytes than allowed."""
 
 
+class InvalidFrame(ValueError):
+    """The body is not what MLflow's scoring protocol asks for."""
+
+
+class TooManyImages(ValueError):
+    """One call carries more images than allowed."""
+
+
+class NotJson(ValueError):
+    """The body has another type than JSON."""
+
+
 class Overloaded(RuntimeError):
     """Too many requests wait for the model."""
 
@@ -65,6 +77,9 @@ PROBLEMS: dict[type[Exception], Problem] = {
     NoImage: Problem(400, "no-image", "No image in the request"),
     SeveralImages: Problem(400, "several-images", "More than one image in the request"),
     BrokenUpload: Problem(400, "broken-upload", "The multipart body cannot be parsed"),
+    InvalidFrame: Problem(400, "invalid-frame", "The images are not in one of MLflow's forms"),
+    TooManyImages: Problem(413, "too-many-images", "Too many images in one call"),
+    NotJson: Problem(415, "not-json", "The body is not declared as JSON"),
     BodyTooLarge: Problem(413, "body-too-large", "The upload has too many bytes"),
     ImageTooLarge: Problem(413, "image-too-large", "The image has too many pixels"),
     UnsupportedFormat: Problem(415, "unsupported-format", "Not an image of an accepted format"),
@@ -76,7 +91,9 @@ PROBLEMS: dict[type[Exception], Problem] = {
     RefusedVersion: Problem(409, "refused-version", "The registered version may not serve"),
     NoRegistry: Problem(503, "no-registry", "The model registry cannot be asked", retry_after=15),
 }
-OPERATION = (RefusedVersion, NoRegistry)  # of /admin: neither an upload nor the page can meet them
+OPERATION = (RefusedVersion, NoRegistry)  # of /admin
+SCORING = (InvalidFrame, TooManyImages, NotJson)  # of /invocations
+ELSEWHERE = OPERATION + SCORING  # neither an upload nor the page can meet them
 UNKNOWN_PARAMETER = "unknown_parameter"
 INTERNAL = Problem(500, "internal", "Something went wrong inside the service")
 

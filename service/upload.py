@@ -31,10 +31,15 @@ async def read_image(request: Request, *, limit: int) -> bytes:
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() == "multipart/form-data":
         data = await _read_field(request, limit)
     else:
-        data = b"".join([chunk async for chunk in _bounded(request, limit)])
+        data = await read_body(request, limit=limit)
     if not data:
         raise NoImage(f"Send one image as the multipart field {FIELD!r} or as the body itself.")
     return data
+
+
+async def read_body(request: Request, *, limit: int) -> bytes:
+    """The whole body. Raises BodyTooLarge."""
+    return b"".join([chunk async for chunk in _bounded(request, limit)])
 
 
 async def _read_field(request: Request, limit: int) -> bytes:

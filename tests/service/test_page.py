@@ -19,7 +19,7 @@ from inference.classifier import Classifier
 from inference.registry import Version
 from inference.taxonomy import LANGUAGES
 from inference.wording import DISCLAIMER
-from service.errors import INTERNAL, OPERATION, PROBLEMS
+from service.errors import ELSEWHERE, INTERNAL, PROBLEMS
 from service.following import Serving
 from service.locale import Locale, load_locales
 from service.page import MAPS
@@ -52,7 +52,7 @@ def test_the_languages_have_the_same_texts_with_the_same_gaps() -> None:
         assert sorted(gaps.findall(spanish[key])) == sorted(gaps.findall(english[key])), key
 
 
-PAGE_PROBLEMS = sorted({problem.slug for kind, problem in PROBLEMS.items() if kind not in OPERATION} | {INTERNAL.slug})
+PAGE_PROBLEMS = sorted({problem.slug for kind, problem in PROBLEMS.items() if kind not in ELSEWHERE} | {INTERNAL.slug})
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

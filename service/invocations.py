@@ -1,0 +1,84 @@
+"""POST /invocations, GET /ping: what `mlflow models serve` answers, so that its clients can be pointed here."""
+
+import asyncio
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse, Response
+
+from inference.image import ImageError
+from inference.scoring import Parameters, Row, answer, read_cell, refusal
+from inference.signature import IMAGE, OUTPUTS
+from service import errors
+from service.api import problems
+from service.champion import Champion
+from service.examination import Examiner
+from service.following import Serving
+from service.frame import FORMS, MAX_IMAGES, parse_frame
+from service.settings import Settings
+from service.upload import read_body
+
+_IMAGES = {"type": "array", "maxItems": MAX_IMAGES, "items": {"type": "string", "contentEncoding": "base64"}}
+_PARAMETERS = {
+    "type": "object",
+    "properties": {"tta": {"enum": [1, 2, 4, 8], "default": 1}, "heatmap": {"type": "boolean", "default": False}},
+}
+_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "description": f"One of {', '.join(FORMS)}, as MLflow's scoring server takes them; one column, {IMAGE!r}.",
+        "content": {
+            "application/json": {
+                "schema": {
+                    "oneOf": [{"required": [name]} for name in FORMS],
+                    "type": "object",
+                    "properties": {**{name: {} for name in FORMS}, "inputs": _IMAGES, "params": _PARAMETERS},
+                },
+                "example": {"inputs": ["<base64 of a JPEG>"], "params": {"heatmap": True}},
+            }
+        },
+    }
+}
+_TYPES = {"string": {"type": "string"}, "double": {"type": ["number", "null"]}}
+_ROW = {"type": "object", "properties": {name: _TYPES[kind] for name, kind in OUTPUTS.items()}}
+_REPLY = {"type": "object", "properties": {"predictions": {"type": "array", "items": _ROW}}}
+_ANSWERS = {
+    200: {"description": "One row an image, in their order", "content": {"application/json": {"schema": _REPLY}}},
+    **problems(*errors.SCORING, errors.BodyTooLarge, errors.Overloaded, errors.DeadlineExceeded, errors.NoModel),
+}
+
+
+def create_router(settings: Settings, champion: Champion, examiner: Examiner) -> APIRouter:
+    """The routes, bound to one service's parts."""
+    router = APIRouter(tags=["mlflow"])
+
+    async def score(serving: Serving, cell: object, parameters: Parameters) -> Row:
+        try:
+            data = await asyncio.to_thread(read_cell, cell)
+            return answer(await examiner.examine(serving, data, tta=parameters.tta, question=parameters.question))
+        except ImageError as error:
+            return refusal(error)
+
+    @router.post("/invocations", response_class=JSONResponse, responses=_ANSWERS, openapi_extra=_BODY)
+    async def invocations(request: Request) -> Response:
+        """Classify images as `mlflow models serve` does, one after another. Not a medical device."""
+        with examiner.admitted():
+            _require_json(request)
+            frame = parse_frame(await read_body(request, limit=settings.max_body_bytes))
+            serving = champion.current()
+            rows = [await score(serving, cell, frame.parameters) for cell in frame.cells]
+        return JSONResponse({"predictions": rows})
+
+    @router.get("/ping", response_class=Response, responses=problems(errors.NoModel))
+    async def ping() -> Response:
+        """200 once a model is in service."""
+        champion.current()
+        return Response("\n", media_type="application/json")  # to the letter what MLflow 3.17 answers
+
+    return router
+
+
+def _require_json(request: Request) -> None:
+    given = request.headers.get("content-type", "")
+    if given.partition(";")[0].strip().lower() != "application/json":
+        raise errors.NotJson(f"Send application/json, not {given or 'nothing'}.")
