@@ -4,13 +4,16 @@ BIN := .venv/bin
 # Locks are resolved for the oldest supported Python, without the address of any package index.
 COMPILE = uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml
 
-.PHONY: serve test check lock clean
+# Spark needs Java; without it, its tests are skipped and say so.
+SPARK := $(shell command -v java >/dev/null && echo .venv-spark/.installed)
+
+.PHONY: serve test check spark lock clean
 
 serve: .venv/.serve
 	@$(BIN)/python -m inference.registry starter models/starter
 	@$(BIN)/python -m service
 
-test: check
+test: check $(SPARK)
 	$(BIN)/pytest -n 2 --dist loadfile --durations 10
 
 check: .venv/.dev
@@ -18,6 +21,8 @@ check: .venv/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+spark: .venv-spark/.installed
 
 .venv/bin/python:
 	@test -n "$(PYTHON)" || { echo "Lunar needs Python 3.11 or newer; none was found"; exit 1; }
@@ -32,12 +37,18 @@ check: .venv/.dev
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@touch $@
 
+.venv-spark/.installed: requirements-spark.lock
+	@$(PYTHON) -m venv .venv-spark
+	.venv-spark/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-spark.lock
+	@touch $@
+
 # One lock a set of extras; `tensorflow` and `gpu` exclude each other. Needs uv.
 lock:
 	$(COMPILE) -o requirements.lock
 	$(COMPILE) -c requirements.lock --extra tensorflow --extra training -o requirements-training.lock
 	$(COMPILE) -c requirements-training.lock --extra tensorflow --extra training --extra dev -o requirements-dev.lock
 	$(COMPILE) -c requirements.lock --extra gpu --extra training -o requirements-gpu.lock
+	$(COMPILE) -c requirements.lock --extra spark -o requirements-spark.lock
 
 clean:
-	rm -rf .venv .lunar
+	rm -rf .venv .venv-spark .lunar

@@ -32,11 +32,17 @@ def starter() -> Bundle:
 
 
 @pytest.fixture(scope="session")
-def starter_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a real service on a real local registry with the committed starter."""
+def starter_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A real local registry whose champion is the committed starter."""
     home = tmp_path_factory.mktemp("home")
     register_starter(Registry(RegistrySettings(home=home)), open_bundle(STARTER), alias="champion")
-    with running_service(home) as address:
+    return home
+
+
+@pytest.fixture(scope="session")
+def starter_service(starter_home: Path) -> Iterator[str]:
+    """The address of a real service on it."""
+    with running_service(starter_home) as address:
         yield address
 
 
