@@ -34,8 +34,9 @@ def shell() -> Iterator[Path]:
 def _write(folder: Path) -> None:
     shutil.copytree(_PACKAGE, folder / "code" / _PACKAGE.name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(_PACKAGE / CODE, folder / CODE)
+    mlflow = f"mlflow=={version('mlflow-skinny')}"  # which the full package brings in its own version
     requirements = [f"{name}=={version(name)}" for name in REQUIREMENTS]
-    (folder / "requirements.txt").write_text("\n".join([f"mlflow=={_mlflow_version()}", *requirements]) + "\n")
+    (folder / "requirements.txt").write_text("\n".join([mlflow, *requirements]) + "\n")
     environment = {"python": platform.python_version(), "dependencies": ["-r requirements.txt"]}
     (folder / "python_env.yaml").write_text(json.dumps(environment, indent=2) + "\n")  # JSON is YAML
     (folder / "MLmodel").write_text(json.dumps(_description(), indent=2) + "\n")
@@ -69,9 +70,3 @@ def _signature() -> dict[str, str]:
         "outputs": Schema([ColSpec(kind, name, required=kind == "string") for name, kind in OUTPUTS.items()]).to_json(),
         "params": json.dumps(parameters),
     }
-
-
-def _mlflow_version() -> str:
-    from mlflow.version import VERSION
-
-    return str(VERSION)
