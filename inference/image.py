@@ -1,8 +1,12 @@
 """Bytes -> upright RGB -> the square the model sees. Training and serving both come through here."""
 
+import ctypes
 import io
 import struct
+from ctypes.util import find_library
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Literal
 
 import cv2
@@ -89,6 +93,7 @@ def decode(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Picture:
     if name not in FORMATS:
         found = f"The content is {name}" if name else "The content is not an image"
         raise UnsupportedFormat(f"{found}. Accepted formats: {', '.join(FORMATS)}.")
+    _silence_libtiff()
     try:
         with Image.open(io.BytesIO(data), formats=[name]) as image:
             _check_pixels(image.size, max_pixels)
@@ -157,6 +162,17 @@ _MAGIC = (
     (b"GIF89a", "GIF"),
     (b"%PDF-", "PDF"),
 )
+
+
+@cache
+def _silence_libtiff() -> None:
+    """libtiff reports damaged files on stderr from C, past every log; Pillow 13 leaves it so and brings its own copy."""
+    bundled = (Path(Image.__file__).parent.parent / "pillow.libs").glob("libtiff*.so*")
+    library = next(map(str, bundled), None) or find_library("tiff")
+    if library:
+        loaded = ctypes.CDLL(library)
+        loaded.TIFFSetErrorHandler(None)
+        loaded.TIFFSetWarningHandler(None)
 
 
 def _check_pixels(size: tuple[int, int], max_pixels: int) -> None:

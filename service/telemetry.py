@@ -5,6 +5,7 @@ import logging
 import re
 import time
 import uuid
+import warnings
 from typing import Any
 
 from fastapi import Request
@@ -45,6 +46,9 @@ def configure_logging(level: str) -> None:
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     logging.captureWarnings(True)
+    # What Pillow says of a damaged file may quote its metadata, and what matters of it is in the answer.
+    warnings.filterwarnings("ignore", category=UserWarning, module="PIL")
+    logging.getLogger("PIL").setLevel(logging.CRITICAL)
     logging.getLogger("uvicorn.access").disabled = True  # every request has its own line here
     for chatty in ("alembic", "mlflow"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
