@@ -166,7 +166,7 @@ _MAGIC = (
 
 @cache
 def _silence_libtiff() -> None:
-    """libtiff reports damaged files on stderr from C, past every log; Pillow 13 leaves it so and brings its own copy."""
+    """libtiff reports damage on stderr from C, past every log. Pillow 13 leaves it so, and brings its own copy."""
     bundled = (Path(Image.__file__).parent.parent / "pillow.libs").glob("libtiff*.so*")
     library = next(map(str, bundled), None) or find_library("tiff")
     if library:
