@@ -12,7 +12,7 @@ from typing import Literal
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageCms, UnidentifiedImageError
 from pydantic import BaseModel, ConfigDict, Field
 
 Fit = Literal["squash", "center-crop"]
@@ -84,8 +84,8 @@ class Picture:
 def decode(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Picture:
     """Decode the first frame to upright 8-bit RGB.
 
-    Transparency is laid on white, 16-bit grey is scaled to 8 bits, CMYK and palettes are converted, and the
-    EXIF orientation is applied. Metadata is dropped.
+    Transparency is laid on white, 16-bit grey is scaled to 8 bits, CMYK and palettes are converted, colours with an
+    ICC profile are brought to sRGB, and the EXIF orientation is applied. Metadata is dropped.
 
     Raises UnsupportedFormat (by content, whatever the name says), UnreadableImage, ImageTooLarge.
     """
@@ -212,11 +212,26 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         return Image.fromarray(((grey + 128) // 257).astype(np.uint8)).convert("RGB")
     if image.mode in ("I", "F"):
         raise UnreadableImage("32-bit samples are not supported; accepted: 8 and 16 bits a sample.")
+    image = _in_srgb(image)
     if image.has_transparency_data:
         image = image.convert("RGBA")
         white = Image.new("RGBA", image.size, (255, 255, 255, 255))
         return Image.alpha_composite(white, image).convert("RGB")
     return image.convert("RGB")
+
+
+def _in_srgb(image: Image.Image) -> Image.Image:
+    """As the embedded ICC profile says, if there is one that can be used; else as it is."""
+    profile = image.info.get("icc_profile")
+    if not profile or image.mode not in ("RGB", "RGBA", "CMYK", "L"):
+        return image
+    target = "RGBA" if image.mode == "RGBA" else "RGB"
+    try:
+        embedded = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        converted = ImageCms.profileToProfile(image, embedded, ImageCms.createProfile("sRGB"), outputMode=target)
+    except (ImageCms.PyCMSError, *_BROKEN):
+        return image  # a damaged profile, or one for another colour space, says nothing about the picture
+    return converted or image
 
 
 def _resize(rgb: NDArray[np.uint8], *, width: int, height: int, method: int) -> NDArray[np.uint8]:

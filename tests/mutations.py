@@ -1,4 +1,4 @@
-"""Mutated drawn images: files that begin like images and go wrong in many ways. A number always gives the same bytes."""
+"""Mutated drawn images: files that begin as images and go wrong in many ways. A number always gives the same bytes."""
 
 import io
 import random

@@ -8,7 +8,7 @@ import zlib
 import cv2
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 from inference.image import (
     Box,
@@ -253,3 +253,31 @@ def test_shrinking_one_axis_while_the_other_grows_does_not_alias() -> None:
 def test_prepare_is_fit_of_decode() -> None:
     spec = Preprocessing(size=32, fit="center-crop")
     assert (prepare(drawn("PNG"), spec) == fit(RGB, spec)).all()
+
+
+def profiled(profile: bytes, *, mode: str = "RGB", format_: str = "PNG") -> bytes:
+    picture = Image.fromarray(np.full((20, 20, 3), (200, 100, 50), np.uint8)).convert(mode)
+    buffer = io.BytesIO()
+    picture.save(buffer, format_, icc_profile=profile)
+    return buffer.getvalue()
+
+
+def swapped_profile() -> bytes:
+    """sRGB with the primaries of red and green exchanged: a profile whose effect cannot be overlooked."""
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    return profile.replace(b"rXYZ", b"tmpX").replace(b"gXYZ", b"rXYZ").replace(b"tmpX", b"gXYZ")
+
+
+@pytest.mark.parametrize("format_", ["PNG", "JPEG", "TIFF", "WEBP"])
+def test_colours_with_a_profile_become_srgb(format_: str) -> None:
+    plain = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    same = decode(profiled(plain, format_=format_)).rgb[10, 10].astype(int)
+    assert np.abs(same - (200, 100, 50)).max() <= 4
+    swapped = decode(profiled(swapped_profile(), format_=format_)).rgb[10, 10].astype(int)
+    assert swapped[1] > swapped[0] + 50, "the profile was not applied"
+
+
+@pytest.mark.parametrize("profile", [b"rubbish", b"\0" * 200, swapped_profile()[:-100], swapped_profile()[:130]])
+@pytest.mark.parametrize("mode", ["RGB", "L", "RGBA", "P"])
+def test_a_profile_that_cannot_be_used_is_ignored(profile: bytes, mode: str) -> None:
+    assert decode(profiled(profile, mode=mode)).rgb.shape == (20, 20, 3)
