@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse
 from inference.bundle import CARD
 from inference.classifier import Explanation, Prediction
 from inference.explanation import Question
+from inference.image import FORMATS
 from inference.report import report_explanation, report_model, report_prediction
 from service import errors
 from service.champion import Champion
@@ -43,7 +44,7 @@ _BODY: dict[str, Any] = {
                     "properties": {FIELD: {"type": "string", "format": "binary"}},
                 }
             },
-            "image/*": _BINARY,
+            **{f"image/{name.lower()}": _BINARY for name in FORMATS},
             "application/octet-stream": _BINARY,
         },
     }

@@ -18,9 +18,23 @@ from service.frame import FORMS, MAX_IMAGES, parse_frame
 from service.settings import Settings
 from service.upload import read_body
 
-_IMAGES = {"type": "array", "maxItems": MAX_IMAGES, "items": {"type": "string", "contentEncoding": "base64"}}
+_RECORD = {"type": "object", "required": [IMAGE], "properties": {IMAGE: {"description": "base64 of an image file"}}}
+_TENSOR = {"oneOf": [{"type": "array", "maxItems": MAX_IMAGES}, _RECORD]}
+_FORMS: dict[str, Any] = {
+    "dataframe_split": {
+        "type": "object",
+        "required": ["columns", "data"],
+        "properties": {
+            "columns": {"type": "array", "contains": {"const": IMAGE}},
+            "data": {"type": "array", "maxItems": MAX_IMAGES},
+        },
+    },
+    "dataframe_records": {"type": "array", "maxItems": MAX_IMAGES, "items": _RECORD},
+    "instances": _TENSOR,
+    "inputs": _TENSOR,
+}
 _PARAMETERS = {
-    "type": "object",
+    "type": ["object", "null"],
     "properties": {"tta": {"enum": [1, 2, 4, 8], "default": 1}, "heatmap": {"type": "boolean", "default": False}},
 }
 _BODY: dict[str, Any] = {
@@ -32,7 +46,7 @@ _BODY: dict[str, Any] = {
                 "schema": {
                     "oneOf": [{"required": [name]} for name in FORMS],
                     "type": "object",
-                    "properties": {**{name: {} for name in FORMS}, "inputs": _IMAGES, "params": _PARAMETERS},
+                    "properties": {**_FORMS, "params": _PARAMETERS},
                 },
                 "example": {"inputs": ["<base64 of a JPEG>"], "params": {"heatmap": True}},
             }
