@@ -19,7 +19,7 @@ from inference.image import FORMATS
 from inference.report import report_model
 from inference.taxonomy import DIAGNOSES, LANGUAGES
 from inference.wording import DISCLAIMER
-from service import errors
+from service import card, errors
 from service.champion import Champion
 from service.examination import Examiner
 from service.language import negotiate
@@ -120,6 +120,7 @@ def add_page(app: FastAPI, settings: Settings, champion: Champion, examiner: Exa
         outcome, problem = await examine(request, locale, afterwards)
         return reply(render("problem.html" if problem else "result.html", locale, outcome), locale, problem)
 
+    card.add_card(app, champion, environment=environment, locale_of=locale_of)
     app.mount("/static", _Files(directory=ROOT / "static"))
 
 
