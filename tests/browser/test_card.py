@@ -118,12 +118,14 @@ def test_the_tables_behind_open_without_a_script(open_card: Callable[..., "Page"
 
 
 def test_wide_tables_are_scrolled_by_keyboard_on_a_phone(open_card: Callable[..., "Page"]) -> None:
+    from playwright.sync_api import expect
+
     page = open_card(width=360, script=True)
     region = page.locator('[role="region"]').first
     assert region.evaluate("(each) => each.scrollWidth > each.clientWidth")
     region.focus()
     page.keyboard.press("ArrowRight")
-    page.wait_for_function("document.querySelector('[role=\"region\"]').scrollLeft > 0")
+    expect(region).not_to_have_js_property("scrollLeft", 0)  # wait_for_function needs eval, which the policy forbids
     assert page.locator(".per-class tbody th").first.bounding_box()["x"] >= 0  # the class stays in sight
 
 

@@ -43,6 +43,7 @@ def test_what_was_written_is_what_is_read(folder: Path, starter: Bundle) -> None
     (lambda c: c["roc"]["mel"]["true_positive_rate"].__setitem__(-1, 0.9), "rises from 0 to 1"),
     (lambda c: c["roc"]["mel"]["true_positive_rate"].reverse(), "rises from 0 to 1"),
     (lambda c: c["roc"]["mel"]["true_positive_rate"].__setitem__(5, 2), "rises from 0 to 1"),
+    (lambda c: c["roc"]["mel"].update(false_positive_rate=[0.5, 1], true_positive_rate=[0, 1]), "rises from 0 to 1"),
     (lambda c: c["roc"]["mel"]["true_positive_rate"].append(1), "as many false as true"),
     (lambda c: c["roc"]["mel"].update(true_positive_rate=[]), "at least 2 items"),
     (lambda c: c["risk"].pop("high"), "risk.high: Field required"),

@@ -106,6 +106,7 @@ def test_every_number_of_the_manifest_is_there_as_the_language_writes_it(
 
 def test_numbers_are_written_as_the_language_does(show: Callable[..., str], trained: Bundle) -> None:
     spanish, english = (words(show(trained, language)) for language in ("es", "en"))
+    assert "0,791 0,767–0,816" in spanish  # an index, no share
     assert "50,7\u202f% 39,0–62,5\u202f%" in spanish
     assert "0,897 0,863–0,927" in spanish
     assert "4323" in spanish
