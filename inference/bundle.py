@@ -7,19 +7,23 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from inference.manifest import Manifest
+from inference.curves import Curves
+from inference.manifest import Manifest, Part
 
 MANIFEST = "manifest.json"
 HEAD = "head.npz"
 GOLDEN = "golden.npz"
 CARD = "MODEL_CARD.md"
+CURVES = "curves.json"
 MAX_ARRAY_BYTES = 256_000_000  # a head has kilobytes, golden images at 480 pixels have megabytes
+
+_Part = TypeVar("_Part", bound=Part)
 
 
 class InvalidBundle(ValueError):
@@ -44,12 +48,13 @@ class Golden:
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """A verified bundle."""
+    """A verified bundle; the curves are for the model page and may be missing."""
 
     path: Path
     manifest: Manifest
     head: Head
     golden: Golden
+    curves: Curves | None = None
 
 
 def write(folder: Path, *, description: Mapping[str, Any], head: Head, golden: Golden) -> Bundle:
@@ -60,14 +65,14 @@ def write(folder: Path, *, description: Mapping[str, Any], head: Head, golden: G
     np.savez_compressed(folder / HEAD, w=head.w, b=head.b)
     np.savez_compressed(folder / GOLDEN, images=golden.images, logits=golden.logits)
     files = {path: _sha256(folder / path) for path in _listing(folder)}
-    draft = _parse(json.dumps({**description, "files": files, "digest": ""}))
+    draft = _parse(Manifest, json.dumps({**description, "files": files, "digest": ""}), MANIFEST)
     manifest = draft.model_copy(update={"digest": draft.compute_digest()})
     (folder / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
     return open_bundle(folder)
 
 
 def open_bundle(folder: Path) -> Bundle:
-    """Open and verify a bundle: schema, every file's SHA-256, nothing missing, nothing extra, array shapes.
+    """Open and verify a bundle: schema, every file's SHA-256, nothing missing, nothing extra, array shapes, curves.
 
     Raises InvalidBundle.
     """
@@ -83,7 +88,8 @@ def open_bundle(folder: Path) -> Bundle:
     _expect_shape("golden logits", golden["logits"], (count, classes))
     if count == 0:
         raise InvalidBundle("The bundle has no golden cases.")
-    return Bundle(path=folder, manifest=manifest, head=Head(**head), golden=Golden(**golden))
+    curves = _parse(Curves, (folder / CURVES).read_bytes(), CURVES) if CURVES in manifest.files else None
+    return Bundle(path=folder, manifest=manifest, head=Head(**head), golden=Golden(**golden), curves=curves)
 
 
 def _read_manifest(folder: Path) -> Manifest:
@@ -91,18 +97,19 @@ def _read_manifest(folder: Path) -> Manifest:
         text = (folder / MANIFEST).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidBundle(f"{folder} has no readable {MANIFEST}.") from error
-    manifest = _parse(text)
+    manifest = _parse(Manifest, text, MANIFEST)
     if manifest.digest != manifest.compute_digest():
         raise InvalidBundle(f"The digest does not match the content of {MANIFEST}.")
     return manifest
 
 
-def _parse(text: str) -> Manifest:
+def _parse(kind: type[_Part], text: str | bytes, name: str) -> _Part:
     try:
-        return Manifest.model_validate_json(text)
+        return kind.model_validate_json(text)
     except ValidationError as error:
-        reasons = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'manifest'}: {e['msg']}" for e in error.errors())
-        raise InvalidBundle(f"{MANIFEST}: {reasons}") from error
+        whole = name.removesuffix(".json")
+        reasons = "; ".join(f"{'.'.join(map(str, e['loc'])) or whole}: {e['msg']}" for e in error.errors())
+        raise InvalidBundle(f"{name}: {reasons}") from error
 
 
 def _verify_files(folder: Path, manifest: Manifest) -> None:

@@ -23,10 +23,26 @@ class Locale:
         """0.8123 -> "81.2%" or "81,2 %". A share that is not 0 or 1 is never written as if it were."""
         step = 10.0**-digits
         if 0 < share * 100 < step:
-            return f"< {self._write(step, digits)}"
+            return f"< {self._write(step, digits)}{self._percent}"
         if 0 < 100 - share * 100 < step:
-            return f"> {self._write(100 - step, digits)}"
-        return self._write(share * 100, digits)
+            return f"> {self._write(100 - step, digits)}{self._percent}"
+        return f"{self._write(share * 100, digits)}{self._percent}"
+
+    def decimal(self, number: float, *, digits: int = 3) -> str:
+        """0.8967 -> "0.897" or "0,897"."""
+        return self._write(number, digits)
+
+    def count(self, number: int) -> str:
+        """4323 -> "4,323" or "4323"; 12345 -> "12,345" or "12 345": Spanish groups from five digits on."""
+        separator = _NARROW_SPACE if _DECIMAL_COMMA[self.language] else ","
+        grouped = f"{number:,}".replace(",", separator)
+        return str(number) if separator != "," and number < 10_000 else grouped
+
+    def between(self, low: float, high: float, *, share: bool) -> str:
+        """(0.39, 0.625) -> "39.0–62.5%" or "39,0–62,5 %" if they are shares, else "0.390–0.625"."""
+        if share:
+            return f"{self._write(low * 100, 1)}–{self._write(high * 100, 1)}{self._percent}"
+        return f"{self._write(low, 3)}–{self._write(high, 3)}"
 
     def together(self, names: tuple[str, ...]) -> str:
         """("a", "b", "c") -> "a, b and c"."""
@@ -35,7 +51,11 @@ class Locale:
 
     def _write(self, number: float, digits: int) -> str:
         text = f"{number:.{digits}f}"
-        return f"{text.replace('.', ',')}{_NARROW_SPACE}%" if _DECIMAL_COMMA[self.language] else f"{text}%"
+        return text.replace(".", ",") if _DECIMAL_COMMA[self.language] else text
+
+    @property
+    def _percent(self) -> str:
+        return f"{_NARROW_SPACE}%" if _DECIMAL_COMMA[self.language] else "%"
 
 
 def load_locales(folder: Path) -> dict[Language, Locale]:

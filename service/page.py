@@ -21,7 +21,7 @@ from inference.report import report_model
 from inference.taxonomy import CLASSES, DIAGNOSES, LANGUAGES, Language
 from inference.views import Views
 from inference.wording import DISCLAIMER
-from service import errors
+from service import card, errors
 from service.champion import Champion
 from service.examination import Examiner
 from service.examples import Examples, add_examples
@@ -113,6 +113,7 @@ def add_page(app: FastAPI, settings: Settings, champion: Champion, examiner: Exa
         return reply(render("problem.html" if problem else "result.html", request, outcome), request, problem)
 
     add_examples(app, examples)
+    card.add_card(app, champion, environment=environment, locale_of=locale_of)
     app.mount("/static", _Files(directory=ROOT / "static"))
 
 

@@ -9,12 +9,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from inference.curves import Curves
 from inference.manifest import Data, Metrics
 from inference.probability import softmax
 from inference.risk import Thresholds
 from training import dataset, metrics
 from training.backbones import BACKBONES
 from training.config import Config
+from training.curves import measure_curves
 from training.index import limit_classes, read_index
 from training.predictions import Predictions, from_logits
 from training.split import Split, split_records
@@ -34,6 +36,7 @@ class Findings:
     temperature: float
     thresholds: Thresholds
     metrics: Metrics
+    curves: Curves
     data: Data
     validation: Predictions
     test: Predictions
@@ -65,10 +68,12 @@ def evaluate(predict: Predict, *, config: Config, split: Split, command: str) ->
         command=command,
         seed=config.seed,
     )
+    thresholds = metrics.choose_thresholds(labels, softmax(logits, temperature))
     return Findings(
         temperature=temperature,
-        thresholds=metrics.choose_thresholds(labels, softmax(logits, temperature)),
+        thresholds=thresholds,
         metrics=measured,
+        curves=measure_curves(test, thresholds=thresholds, seed=config.seed),
         data=_describe(config, split),
         validation=validation,
         test=test,

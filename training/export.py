@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.bundle import CARD, Bundle, Golden, Head, write
+from inference.bundle import CARD, CURVES, Bundle, Golden, Head, write
 from inference.manifest import SCHEMA_VERSION, Graph
 from inference.probability import softmax
 from inference.risk import Thresholds
@@ -85,7 +85,7 @@ def export(
 def seal(
     folder: Path, description: Mapping[str, Any], *, head: Head, golden: Golden, findings: Findings | None
 ) -> Bundle:
-    """Add what evaluation found and the card; write the manifest."""
+    """Add what evaluation found, the curves and the card; write the manifest."""
     content = dict(description) | {
         "trained": findings is not None,
         "temperature": findings.temperature if findings else 1.0,
@@ -93,6 +93,8 @@ def seal(
         "metrics": findings.metrics.model_dump() if findings else None,
         "data": findings.data.model_dump() if findings else None,
     }
+    if findings:
+        (folder / CURVES).write_text(findings.curves.model_dump_json(indent=1) + "\n", encoding="utf-8")
     (folder / CARD).write_text(render_card(content), encoding="utf-8")
     return write(folder, description=content, head=head, golden=golden)
 

@@ -53,7 +53,7 @@ def all_numbers(labels: Labels, probabilities: Probabilities, weights: Weights) 
         precision = np.where(claimed > 0, hits / claimed, 0.0)
         f1 = np.where(true > 0, 2 * hits / (true + claimed), np.nan)
     auc = np.stack([roc_areas(labels == c, probabilities[:, c], weights) for c in range(len(CLASSES))], axis=1)
-    malignant, score = _malignancy(labels, probabilities)
+    malignant, score = malignancy(labels, probabilities)
     numbers = {
         ("accuracy", ""): hits.sum(axis=1) / everything,
         ("accuracy_of_always_nv", ""): true[:, CLASSES.index("nv")] / everything,
@@ -118,7 +118,7 @@ def roc_auc(positive: NDArray[np.bool_], score: NDArray[np.float64]) -> float:
     return float(roc_areas(positive, score, np.ones((1, len(score))))[0])
 
 
-def _malignancy(labels: Labels, probabilities: Probabilities) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+def malignancy(labels: Labels, probabilities: Probabilities) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
     """Which images show a malignant lesion, and the malignant probability, both [n]."""
     return np.isin(labels, MALIGNANT), probabilities[:, list(MALIGNANT)].sum(axis=1)
 
@@ -148,7 +148,7 @@ def choose_thresholds(
     moderate: `sensitivity` of the malignant lesions lie at or above it. high: `specificity` of the benign ones lie
     below it (and it is never below moderate).
     """
-    malignant, score = _malignancy(labels, probabilities)
+    malignant, score = malignancy(labels, probabilities)
     moderate = float(np.quantile(score[malignant], 1 - sensitivity, method="lower"))
     high = float(np.quantile(score[~malignant], specificity, method="higher"))
     return Thresholds(moderate=moderate, high=max(high, moderate))

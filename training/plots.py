@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_curve
 
 from inference.taxonomy import CLASSES
+from training import curves
 from training.metrics import (
     BINS,
     Labels,
     Probabilities,
-    confidence_bins,
     confusion_counts,
     expected_calibration_error,
     roc_auc,
@@ -161,9 +161,10 @@ def reliability(labels: Labels, probabilities: Probabilities, *, uncalibrated: P
     )
     for each, words, look in looks:
         error = expected_calibration_error(labels, each)
-        confidence, accuracy, _ = _by_confidence(labels, each)
-        top.plot(confidence, accuracy, markersize=5, label=f"{words}: calibration error {error:.3f}", **look)
-    _, _, counts = _by_confidence(labels, probabilities)
+        binned = curves.reliability(labels, each)
+        points = np.array([binned.confidence, binned.accuracy], float)[:, np.array(binned.count) > 0]
+        top.plot(*points, markersize=5, label=f"{words}: calibration error {error:.3f}", **look)
+    counts = curves.reliability(labels, probabilities).count
     bars = bottom.bar((np.arange(BINS) + 0.5) / BINS, counts, width=0.9 / BINS, color=_BLUE)
     bottom.bar_label(bars, [str(n) if n else "" for n in counts], fontsize=7.5, color=_SOFT, padding=2)
     bottom.margins(y=0.2)
@@ -173,19 +174,6 @@ def reliability(labels: Labels, probabilities: Probabilities, *, uncalibrated: P
         _quiet(axes)
     top.legend(frameon=False, loc="lower right")
     return figure
-
-
-def _by_confidence(
-    labels: Labels, probabilities: Probabilities
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
-    """Mean confidence and accuracy of the bins that are not empty, and the counts of all bins."""
-    confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
-    bins = confidence_bins(confidence)
-    counts = np.bincount(bins, minlength=BINS)
-    full = counts > 0
-    means = (np.bincount(bins, values, BINS)[full] / counts[full] for values in (confidence, right))
-    mean_confidence, accuracy = means
-    return mean_confidence, accuracy, counts
 
 
 def _figure(width: float, height: float, *, title: str) -> Figure:

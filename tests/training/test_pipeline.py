@@ -141,6 +141,7 @@ def test_the_candidate_is_a_verified_bundle_on_both_runtimes(
     assert manifest.metrics.images == manifest.data.images["test"] == 42
     assert sum(manifest.data.images.values()) == 280
     assert np.sum(manifest.metrics.confusion) == 42
+    assert sum(bundle.curves.calibrated.count) == 42
     assert manifest.metrics.command == f"python -m training run {finished / 'drawn.toml'}"
     for runtime in ("openvino", "tensorflow"):
         classifier = Classifier.open(bundle, runtime=runtime)
@@ -259,6 +260,7 @@ def test_refit_recomputes_what_rests_on_data(finished: Path, tmp_path: Path) -> 
     again = open_bundle(folder).manifest
     assert again.temperature == pytest.approx(original.manifest.temperature, rel=1e-3)
     assert again.metrics.confusion == original.manifest.metrics.confusion
+    assert open_bundle(folder).curves.calibrated.count == original.curves.calibrated.count
     assert again.files["graphs/openvino-fp32.bin"] == original.manifest.files["graphs/openvino-fp32.bin"]
 
 
