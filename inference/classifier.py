@@ -18,6 +18,8 @@ from inference.taxonomy import CLASSES
 
 WarningCode = Literal["untrained_model", "first_frame_only", "low_resolution", "no_positive_evidence", "stale_model"]
 
+ENLARGED = 2  # an image that had to grow by more than this shows less detail than the model learnt from
+
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
@@ -114,8 +116,8 @@ class Classifier:
             warnings.append("untrained_model")
         if prepared.more_frames:
             warnings.append("first_frame_only")
-        if min(prepared.field_of_view.width, prepared.field_of_view.height) < manifest.preprocessing.size:
-            warnings.append("low_resolution")  # enlarged, and so more blurred than what the model learnt from
+        if ENLARGED * min(prepared.field_of_view.width, prepared.field_of_view.height) < manifest.preprocessing.size:
+            warnings.append("low_resolution")
         return Prediction(
             probabilities=probabilities,
             malignant_probability=malignant,
