@@ -1,4 +1,4 @@
-"""python -m tests.fuzz decode|bundle SECONDS: coverage-guided fuzzing with atheris. An exception that is not ours ends it.
+"""python -m tests.fuzz decode|bundle SECONDS: coverage-guided fuzzing. An exception that is not ours ends it.
 
 decode: image.decode, starting from mutated drawn images. bundle: the bundle's reader, fed manifests, heads and golden
 cases that begin as valid ones. What crashed lies in the folder `fuzz-findings`.
@@ -31,7 +31,7 @@ def decode(data: bytes) -> None:
 
 
 def read_bundles(folder: Path) -> Callable[[bytes], None]:
-    """One file of a valid bundle is replaced; it opens or is an InvalidBundle. Hashes are not compared, to get further."""
+    """One file of a valid bundle is replaced: it opens, or is an InvalidBundle. No hash is compared, to get further."""
     valid = write_fake_bundle(folder / "bundle").path
     contents = {name: (valid / name).read_bytes() for name in PARTS}
     bundle._verify_files = lambda *_: None  # type: ignore[assignment]
