@@ -7,7 +7,7 @@ COMPILE = uv pip compile --quiet --python-version 3.11 --generate-hashes --no-em
 # Spark needs Java; without it, its tests are skipped and say so.
 SPARK := $(shell command -v java >/dev/null && echo .venv-spark/.installed)
 
-.PHONY: serve test check spark lock clean
+.PHONY: serve test check spark fuzz soak lock clean
 
 serve: .venv/.serve
 	@$(BIN)/python -m inference.registry starter models/starter
@@ -24,6 +24,15 @@ check: .venv/.dev
 
 spark: .venv-spark/.installed
 
+# Twenty times the rubbish of the tests, then guided by coverage; what is found lies in fuzz-findings.
+fuzz: .venv/.dev .venv-fuzz/.installed
+	LUNAR_FUZZ=20000 $(BIN)/pytest tests/service/test_mutations.py
+	.venv-fuzz/bin/python -m tests.fuzz decode 300
+	.venv-fuzz/bin/python -m tests.fuzz bundle 300
+
+soak: .venv/.dev
+	$(BIN)/python -m benchmarks.soak --seconds 600
+
 .venv/bin/python:
 	@test -n "$(PYTHON)" || { echo "Lunar needs Python 3.11 or newer; none was found"; exit 1; }
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Lunar needs Python 3.11 or newer")'
@@ -37,9 +46,9 @@ spark: .venv-spark/.installed
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@touch $@
 
-.venv-spark/.installed: requirements-spark.lock
-	@$(PYTHON) -m venv .venv-spark
-	.venv-spark/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-spark.lock
+.venv-%/.installed: requirements-%.lock
+	@$(PYTHON) -m venv .venv-$*
+	.venv-$*/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
 # One lock a set of extras; `tensorflow` and `gpu` exclude each other. Needs uv.
@@ -49,6 +58,7 @@ lock:
 	$(COMPILE) -c requirements-training.lock --extra tensorflow --extra training --extra dev -o requirements-dev.lock
 	$(COMPILE) -c requirements.lock --extra gpu --extra training -o requirements-gpu.lock
 	$(COMPILE) -c requirements.lock --extra spark -o requirements-spark.lock
+	$(COMPILE) -c requirements.lock --extra fuzz -o requirements-fuzz.lock
 
 clean:
-	rm -rf .venv .venv-spark .lunar
+	rm -rf .venv .venv-spark .venv-fuzz .lunar

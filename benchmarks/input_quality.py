@@ -3,7 +3,8 @@
 On the starter, its own data (LUNAR_DATA) and the photos of training.photos. Every score learns from the training part,
 gets the threshold that keeps 95 % of the validation part, and prints one JSON line: AUROC of validation images against
 whole photos and against windows of them, how many of those are flagged, the share of test images flagged, of vascular
-lesions (the class that some scores flag most) and of full frames as a camera writes them. Then one line for each limit
+lesions (the class that some scores flag most), of full frames as a camera writes them, of other clinics' images at 84
+pixels and of drawn lesions. Then one line for each limit
 of inference.quality, and one for the time that all of it adds to a request.
 """
 
@@ -28,6 +29,7 @@ from inference.taxonomy import CLASSES
 from tests.running import STARTER
 from training import dataset
 from training.__main__ import DataSettings
+from training.drawn import draw_lesion
 from training.evaluation import respond
 from training.metrics import roc_auc
 from training.novelty import choose_threshold, find_components
@@ -47,6 +49,8 @@ class Features:
     validation: Array
     test: Array
     frames: Array
+    elsewhere: Array
+    drawn: Array
     photos: Array
     whole: NDArray[np.bool_]
     labels: dict[str, NDArray[np.int64]]
@@ -58,9 +62,13 @@ def main() -> None:
     config, split = read_origin(bundle, data)
     predict, spec = predict_with(bundle), config.model.preprocessing
     frames = sorted((data / "ham10000/originals_600x450").glob("*.jpg"))
+    elsewhere = sorted((data / "isic2019_84").rglob("*.jpg"))[::75]
+    drawings = [draw_lesion(width=600, height=450, seed=seed) for seed in range(20)]
     shown = [window for path in photo_files() for window in windows(path)]
     pooled = {name: respond(predict, part, spec).pooled for name, part in split.parts().items()}
     pooled["frames"] = predict(np.stack([prepare(path.read_bytes(), spec) for path in frames])).pooled
+    pooled["elsewhere"] = predict(np.stack([prepare(path.read_bytes(), spec) for path in elsewhere])).pooled
+    pooled["drawn"] = predict(np.stack([fit(each, spec) for each in drawings])).pooled
     pooled["photos"] = predict(np.stack([fit(window.rgb, spec) for window in shown])).pooled
     features = Features(
         **{name: each.astype(np.float64) for name, each in pooled.items()},
@@ -160,7 +168,10 @@ def judge(score: Score, given: Features) -> dict[str, object]:
         "windows_flagged": f"{(photos > threshold).sum()} of {len(photos)}",
         "test_flagged": round(float((test > threshold).mean()), 3),
         "vascular_flagged": f"{(vascular > threshold).sum()} of {len(vascular)}",
-        "frames_flagged": f"{(score(given.frames) > threshold).sum()} of {len(given.frames)}",
+        **{
+            f"{name}_flagged": f"{(score(each) > threshold).sum()} of {len(each)}"
+            for name, each in (("frames", given.frames), ("elsewhere", given.elsewhere), ("drawn", given.drawn))
+        },
     }
 
 

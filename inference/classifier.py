@@ -29,6 +29,8 @@ WarningCode = (
     | Flaw
 )
 
+ENLARGED = 2  # an image that had to grow by more than this shows less detail than the model learnt from
+
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
@@ -139,8 +141,8 @@ class Classifier:
             warnings.append("untrained_model")
         if prepared.more_frames:
             warnings.append("first_frame_only")
-        if min(prepared.field_of_view.width, prepared.field_of_view.height) < manifest.preprocessing.size:
-            warnings.append("low_resolution")  # enlarged, and so more blurred than what the model learnt from
+        if ENLARGED * min(prepared.field_of_view.width, prepared.field_of_view.height) < manifest.preprocessing.size:
+            warnings.append("low_resolution")
         warnings.extend(prepared.flaws)
         if novelty and novelty.is_beyond(outputs.features):
             warnings.append("out_of_distribution")

@@ -12,7 +12,7 @@ MOST_COMPONENTS = 128
 
 
 class Trial(Part):
-    """Where the line is drawn, and how that does on images that nothing was chosen on.
+    """Where the line is drawn, and how that does on test images and on photos.
 
     Shares are of the validation images that stay below the threshold and of the test images beyond it. `auc` compares
     the scores of test images and whole photos that are no dermoscopy. `windows` are those photos and parts of them;

@@ -24,8 +24,8 @@ WARNINGS: dict[WarningCode, dict[Language, str]] = {
         "en": "The file holds several images; only the first was analysed.",
     },
     "low_resolution": {
-        "es": "La imagen tiene menos píxeles de los que usa el modelo: se ha ampliado y la respuesta es menos fiable.",
-        "en": "The image has fewer pixels than the model uses: it was enlarged, and the answer is less reliable.",
+        "es": "La imagen es muy pequeña para este modelo: se ha ampliado y la respuesta es menos fiable.",
+        "en": "The image is very small for this model: it was enlarged, and the answer is less reliable.",
     },
     "blurred": {
         "es": "La imagen está borrosa o no tiene detalle: la respuesta es menos fiable.",

@@ -17,6 +17,7 @@ from service.champion import Champion
 from service.examination import Examiner
 from service.following import Serving
 from service.language import negotiate
+from service.presence import while_present
 from service.schemas import (
     ExplainParameters,
     ExplainReply,
@@ -76,7 +77,8 @@ def create_router(settings: Settings, champion: Champion, examiner: Examiner, sh
         with examiner.admitted():
             data = await read_image(request, limit=settings.max_body_bytes)
             serving = champion.current()
-            found = await examiner.examine(serving, data, tta=parameters.tta, question=question)
+            work = examiner.examine(serving, data, tta=parameters.tta, question=question)
+            found = await while_present(request, work)
         afterwards.add_task(shadow.offer, data, found, parameters.tta)
         language = negotiate(parameters.lang, request.headers.get("accept-language", ""))
         head = {

@@ -14,7 +14,8 @@ from service.api import problems
 from service.champion import Champion
 from service.examination import Examiner
 from service.following import Serving
-from service.frame import FORMS, MAX_IMAGES, parse_frame
+from service.frame import FORMS, MAX_IMAGES, Frame, parse_frame
+from service.presence import while_present
 from service.settings import Settings
 from service.upload import read_body
 
@@ -73,6 +74,9 @@ def create_router(settings: Settings, champion: Champion, examiner: Examiner) ->
         except ImageError as error:
             return refusal(error)
 
+    async def score_all(serving: Serving, frame: Frame) -> list[Row]:
+        return [await score(serving, cell, frame.parameters) for cell in frame.cells]
+
     @router.post("/invocations", response_class=JSONResponse, responses=_ANSWERS, openapi_extra=_BODY)
     async def invocations(request: Request) -> Response:
         """Classify images as `mlflow models serve` does, one after another. Not a medical device."""
@@ -80,7 +84,7 @@ def create_router(settings: Settings, champion: Champion, examiner: Examiner) ->
             _require_json(request)
             frame = parse_frame(await read_body(request, limit=settings.max_body_bytes))
             serving = champion.current()
-            rows = [await score(serving, cell, frame.parameters) for cell in frame.cells]
+            rows = await while_present(request, score_all(serving, frame))
         return JSONResponse({"predictions": rows})
 
     @router.get("/ping", response_class=Response, responses=problems(errors.NoModel))

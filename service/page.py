@@ -27,6 +27,7 @@ from service.examination import Examiner
 from service.examples import Examples, add_examples
 from service.language import negotiate
 from service.locale import Locale, load_locales
+from service.presence import while_present
 from service.result import describe
 from service.settings import Settings
 from service.shadow import Shadow
@@ -77,7 +78,7 @@ def add_page(app: FastAPI, settings: Settings, champion: Champion, examiner: Exa
                 else:
                     data = await to_thread.run_sync(examples.read, example)
                 serving = champion.current()
-                found = await examiner.examine(serving, data, tta=views, question=MAPS)
+                found = await while_present(request, examiner.examine(serving, data, tta=views, question=MAPS))
             assert isinstance(found, Explanation)
             afterwards.add_task(shadow.offer, data, found, views)
             shown = await to_thread.run_sync(describe, found, serving, locale_of(request).language)

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 SHOTS = Path("test-results")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator["Browser"]:
+    """For a module only: as long as Playwright is open, its thread has a running event loop, which others want."""
     try:
         with chromium() as opened:
             yield opened

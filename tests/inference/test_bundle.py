@@ -129,6 +129,12 @@ def not_an_array() -> bytes:
     return buffer.getvalue()
 
 
+def with_central_field(data: bytes, *, at: int, value: int) -> bytes:
+    """Change a 16-bit field of the first entry in a zip's central directory."""
+    place = data.index(b"PK\x01\x02") + at
+    return data[:place] + value.to_bytes(2, "little") + data[place + 2 :]
+
+
 W, B = np.zeros((3, 7), np.float32), np.zeros(7, np.float32)
 
 
@@ -137,6 +143,9 @@ W, B = np.zeros((3, 7), np.float32), np.zeros(7, np.float32)
     (b"PK\x03\x04rubbish", "cannot be read"),
     (not_an_array(), "cannot be read"),
     (npz(w=np.array([{"a": 1}], dtype=object), b=B), "cannot be read"),  # a pickle inside
+    (with_central_field(npz(w=W, b=B), at=6, value=209), "cannot be read"),  # of a later zip; found by fuzzing
+    (with_central_field(npz(w=W, b=B), at=8, value=1), "cannot be read"),  # encrypted
+    (with_central_field(npz(w=W, b=B), at=10, value=99), "cannot be read"),  # an unknown compression
     (npz(w=W), "holds w; expected w, b"),
     (npz(w=W.astype(np.float64), b=B), "w is float64"),
     (npz(w=W.T, b=B), "head w have shape"),

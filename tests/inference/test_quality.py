@@ -105,7 +105,7 @@ def test_the_classifier_says_it(fake_bundle: Bundle) -> None:
 
     good = draw_lesion(width=60, height=45, seed=1)
     assert warnings(good) == ("untrained_model",)
-    assert warnings(good[:20, :20]) == ("untrained_model", "low_resolution")
+    assert warnings(good[:15, :15]) == ("untrained_model", "low_resolution", "blurred")
     assert warnings(good // 4) == ("untrained_model", "dark")
     smooth = np.asarray(cv2.GaussianBlur(good, (0, 0), 9), np.uint8)
     assert warnings(smooth) == ("untrained_model", "blurred")

@@ -295,8 +295,9 @@ def test_the_openapi_document_describes_bodies_and_problems(client: TestClient) 
     for path in ("/predict", "/explain"):
         operation = document["paths"][path]["post"]
         assert set(operation["requestBody"]["content"]) == {
-            "multipart/form-data", "image/*", "application/octet-stream",
-        }  # fmt: skip
+            *("multipart/form-data", "application/octet-stream"),
+            *("image/jpeg", "image/png", "image/webp", "image/bmp", "image/tiff"),
+        }
         assert {"200", "400", "413", "415", "422", "503"} <= set(operation["responses"])
     assert "Not a medical device" in json.dumps(document) or "not a medical device" in json.dumps(document)
 
@@ -334,3 +335,10 @@ def test_answers_do_not_depend_on_who_else_asks(client: TestClient) -> None:
 def test_probabilities_are_not_rounded(client: TestClient) -> None:
     values = np.array(list(post(client)["probabilities"].values()))
     assert (values != values.round(6)).any()
+
+
+@pytest.mark.parametrize(("side", "warned"), [(15, True), (16, False), (40, False)])
+def test_an_image_that_must_grow_much_is_warned_about(client: TestClient, side: int, warned: bool) -> None:
+    """The fake's input has 32 pixels."""
+    answer = client.post("/predict", content=lesion("PNG", width=50, height=side)).json()
+    assert ("low_resolution" in [each["code"] for each in answer["warnings"]]) is warned
