@@ -104,8 +104,9 @@ def _novelty(trial: Trial | None) -> str:
         f"flagged, and {trial.confident} of them pass without the warning and with medium or high confidence. "
         f"With their four corners as images of their own: AUROC {windows_auc}, {trial.windows_flagged} of "
         f"{trial.windows} flagged.\n\n"
-        "These photos are far from dermoscopy. Clinical photographs of skin and other people's dermatoscopes are "
-        "nearer and were not measured: **no warning is no proof** that the model knows what it sees.\n"
+        "These photos are far from dermoscopy, and the score was chosen on them: the numbers flatter it. Clinical "
+        "photographs of skin are nearer and were not measured: **no warning is no proof** that the model knows what "
+        "it sees.\n"
     )
 
 

@@ -63,8 +63,15 @@ def test_the_limits_are_where_the_numbers_say() -> None:
     assert all(("blurred" in flaws) == (value < LEAST_SHARPNESS) for value, flaws in found)
 
 
-def test_a_model_with_a_larger_input_judges_alike(real_data: Path) -> None:
-    """The same lesion at 224 and at 448 pixels; between the two its Laplacian differs many times over."""
+def test_a_larger_square_is_looked_at_from_as_far() -> None:
+    """Fine structure, five times as large: every step between two pixels is small, and nothing is blurred."""
+    small = stripes(size=224, low=120, high=130)
+    large = np.asarray(cv2.resize(small, (1120, 1120), interpolation=cv2.INTER_LINEAR), np.uint8)
+    assert sharpness(large[..., 0]) < LEAST_SHARPNESS < sharpness(small[..., 0])
+    assert find_flaws(large) == find_flaws(small) == ()
+
+
+def test_real_lesions_at_448_pixels_are_judged_as_at_224(real_data: Path) -> None:
     for path in sorted((real_data / "ham10000/originals_600x450").glob("*.jpg"))[:12]:
         data = path.read_bytes()
         for sigma in (0, 8):
