@@ -75,7 +75,9 @@ def create_router(settings: Settings, champion: Champion, examiner: Examiner, sh
         with examiner.admitted():
             data = await read_image(request, limit=settings.max_body_bytes)
             serving = champion.current()
-            found = await examiner.examine(serving, data, tta=parameters.tta, question=question)
+            found = await examiner.examine(
+                serving, data, tta=parameters.tta, question=question, record=request.state.record
+            )
         afterwards.add_task(shadow.offer, data, found, parameters.tta)
         language = negotiate(parameters.lang, request.headers.get("accept-language", ""))
         head = {

@@ -148,8 +148,10 @@ def respond(request: Request, error: Exception) -> JSONResponse:
     """The problem document of an exception; a 500 says nothing of the inside."""
     if isinstance(error, HTTPException):
         problem = Problem(error.status_code, "http", str(error.detail))
+        request.state.record.outcome = problem.slug
         return _document(request, problem, None, type_="about:blank", headers=dict(error.headers or {}))
     problem = problem_of(error)
+    request.state.record.outcome = problem.slug
     detail = _explain(error) if problem is not INTERNAL else None
     retry_after = error.retry_after if isinstance(error, RateLimited) else problem.retry_after
     headers = {} if retry_after is None else {"Retry-After": str(retry_after)}

@@ -11,6 +11,7 @@ from inference.scoring import Parameters, Row, answer, read_cell, refusal
 from inference.signature import IMAGE, OUTPUTS
 from service import errors
 from service.api import problems
+from service.audit import Record
 from service.champion import Champion
 from service.examination import Examiner
 from service.following import Serving
@@ -52,10 +53,11 @@ def create_router(settings: Settings, champion: Champion, examiner: Examiner) ->
     """The routes, bound to one service's parts."""
     router = APIRouter(tags=["mlflow"])
 
-    async def score(serving: Serving, cell: object, parameters: Parameters) -> Row:
+    async def score(serving: Serving, cell: object, parameters: Parameters, record: Record) -> Row:
         try:
             data = await asyncio.to_thread(read_cell, cell)
-            return answer(await examiner.examine(serving, data, tta=parameters.tta, question=parameters.question))
+            tta, question = parameters.tta, parameters.question
+            return answer(await examiner.examine(serving, data, tta=tta, question=question, record=record))
         except ImageError as error:
             return refusal(error)
 
@@ -66,7 +68,7 @@ def create_router(settings: Settings, champion: Champion, examiner: Examiner) ->
             _require_json(request)
             frame = parse_frame(await read_body(request, limit=settings.max_body_bytes))
             serving = champion.current()
-            rows = [await score(serving, cell, frame.parameters) for cell in frame.cells]
+            rows = [await score(serving, cell, frame.parameters, request.state.record) for cell in frame.cells]
         return JSONResponse({"predictions": rows})
 
     @router.get("/ping", response_class=Response, responses=problems(errors.NoModel))
