@@ -11,6 +11,7 @@ from inference.scoring import Parameters, Row, answer, read_cell, refusal
 from inference.signature import IMAGE, OUTPUTS
 from service import errors
 from service.api import problems
+from service.audit import Record
 from service.champion import Champion
 from service.examination import Examiner
 from service.following import Serving
@@ -67,15 +68,16 @@ def create_router(settings: Settings, champion: Champion, examiner: Examiner) ->
     """The routes, bound to one service's parts."""
     router = APIRouter(tags=["mlflow"])
 
-    async def score(serving: Serving, cell: object, parameters: Parameters) -> Row:
+    async def score(serving: Serving, cell: object, parameters: Parameters, record: Record) -> Row:
         try:
             data = await asyncio.to_thread(read_cell, cell)
-            return answer(await examiner.examine(serving, data, tta=parameters.tta, question=parameters.question))
+            tta, question = parameters.tta, parameters.question
+            return answer(await examiner.examine(serving, data, tta=tta, question=question, record=record))
         except ImageError as error:
             return refusal(error)
 
-    async def score_all(serving: Serving, frame: Frame) -> list[Row]:
-        return [await score(serving, cell, frame.parameters) for cell in frame.cells]
+    async def score_all(serving: Serving, frame: Frame, record: Record) -> list[Row]:
+        return [await score(serving, cell, frame.parameters, record) for cell in frame.cells]
 
     @router.post("/invocations", response_class=JSONResponse, responses=_ANSWERS, openapi_extra=_BODY)
     async def invocations(request: Request) -> Response:
@@ -84,7 +86,7 @@ def create_router(settings: Settings, champion: Champion, examiner: Examiner) ->
             _require_json(request)
             frame = parse_frame(await read_body(request, limit=settings.max_body_bytes))
             serving = champion.current()
-            rows = await while_present(request, score_all(serving, frame))
+            rows = await while_present(request, score_all(serving, frame, request.state.record))
         return JSONResponse({"predictions": rows})
 
     @router.get("/ping", response_class=Response, responses=problems(errors.NoModel))

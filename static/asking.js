@@ -1,4 +1,5 @@
 // One image to the API, for the table of several: the answer, or the kind of problem; comes back when told to.
+// What lets the page ask is a cookie that expires; looking at the page again brings a new one.
 
 const BUSY = new Set([429, 503]);
 const TRIES = 6;
@@ -22,6 +23,10 @@ export async function ask(file, parameters, signal) {
         signal,
       });
       if (response.ok) return { answer: await response.json() };
+      if (response.status === 401 && attempt === 1) {
+        await fetch("/", { signal });
+        continue;
+      }
     } catch {
       return { problem: "unreachable" };
     }

@@ -196,7 +196,7 @@ def test_a_service_without_a_place_says_when_to_come_back(
         page = open_page(at=address, expected="503")
         host, port = address.removeprefix("http://").split(":")
         with socket.create_connection((host, int(port))) as slow:
-            slow.sendall(b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n")
+            slow.sendall(b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n")
             page.wait_for_timeout(300)
             choose(page)
             page.wait_for_selector(PROBLEM)

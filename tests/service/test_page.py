@@ -244,7 +244,7 @@ def test_before_there_is_a_model_the_page_says_so(open_client: Callable[..., Tes
     from service.app import create_app
     from service.settings import Settings
 
-    with TestClient(create_app(Settings(home=tmp_path))) as client:
+    with TestClient(create_app(Settings(home=tmp_path)), base_url="http://localhost") as client:
         page = client.get("/")
         assert page.status_code == 200
         assert LOCALES["es"].texts["waiting"]["title"] in page.text
