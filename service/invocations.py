@@ -62,6 +62,7 @@ _ANSWERS = {
     200: {"description": "One row an image, in their order", "content": {"application/json": {"schema": _REPLY}}},
     **problems(*errors.SCORING, errors.BodyTooLarge, errors.Overloaded, errors.DeadlineExceeded, errors.NoModel),
 }
+MODEL = "X-Lunar-Model"
 
 
 def create_router(settings: Settings, champion: Champion, examiner: Examiner) -> APIRouter:
@@ -84,10 +85,12 @@ def create_router(settings: Settings, champion: Champion, examiner: Examiner) ->
         """Classify images as `mlflow models serve` does, one after another. Not a medical device."""
         with examiner.admitted():
             _require_json(request)
-            frame = parse_frame(await read_body(request, limit=settings.max_body_bytes))
+            body = await read_body(request, limit=settings.max_body_bytes)
+            frame = await asyncio.to_thread(parse_frame, body)
             serving = champion.current()
             rows = await while_present(request, score_all(serving, frame, request.state.record))
-        return JSONResponse({"predictions": rows})
+        # The rows are as MLflow writes them; the header names who answered.
+        return JSONResponse({"predictions": rows}, headers={MODEL: f"{serving.version.name}/{serving.version.version}"})
 
     @router.get("/ping", response_class=Response, responses=problems(errors.NoModel))
     async def ping() -> Response:
