@@ -10,16 +10,12 @@ from inference.scoring import read_cell
 from tests.service.conftest import lesion
 
 IMAGE = lesion()
+TEXT = b64encode(IMAGE)
 
 
 @pytest.mark.parametrize(
     "cell",
-    [
-        IMAGE,
-        b64encode(IMAGE),
-        b64encode(IMAGE).decode(),
-        b64encode(IMAGE) + b"\n",
-        b64encode(IMAGE)[:76] + b"\n" + b64encode(IMAGE)[76:],
+    [IMAGE, TEXT, TEXT.decode(), TEXT + b"\n", TEXT[:76] + b"\n" + TEXT[76:]],
     ],
     ids=["bytes", "base64", "text", "a line", "two lines"],
 )
