@@ -16,7 +16,6 @@ TEXT = b64encode(IMAGE)
 @pytest.mark.parametrize(
     "cell",
     [IMAGE, TEXT, TEXT.decode(), TEXT + b"\n", TEXT[:76] + b"\n" + TEXT[76:]],
-    ],
     ids=["bytes", "base64", "text", "a line", "two lines"],
 )
 def test_an_image_is_read(cell: object) -> None:
