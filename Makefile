@@ -7,10 +7,10 @@ COMPILE = uv pip compile --quiet --python-version 3.11 --generate-hashes --no-em
 # Spark needs Java; without it, its tests are skipped and say so.
 SPARK := $(shell command -v java >/dev/null && echo .venv-spark/.installed)
 
-.PHONY: serve test check spark fuzz soak lock clean
+.PHONY: serve test check sbom spark fuzz soak lock clean
 
 serve: .venv/.serve
-	@$(BIN)/python -m inference.registry starter models/starter
+	@$(BIN)/python -m inference.registry starter models/starter || echo "Going on: what served last is served again."
 	@$(BIN)/python -m service
 
 test: check $(SPARK)
@@ -21,6 +21,13 @@ check: .venv/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/bandit -q -c pyproject.toml -r inference service training
+
+# What the service consists of, from the lock, in CycloneDX: for whoever asks which versions are affected by something.
+sbom: sbom.json
+
+sbom.json: requirements.lock pyproject.toml .venv/.dev
+	$(BIN)/python -W ignore -m cyclonedx_py requirements --pyproject pyproject.toml --output-reproducible --of JSON -o $@ requirements.lock
 
 spark: .venv-spark/.installed
 
@@ -61,4 +68,4 @@ lock:
 	$(COMPILE) -c requirements.lock --extra fuzz -o requirements-fuzz.lock
 
 clean:
-	rm -rf .venv .venv-spark .venv-fuzz .lunar
+	rm -rf .venv .venv-spark .venv-fuzz .lunar sbom.json

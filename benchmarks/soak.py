@@ -82,15 +82,12 @@ def main(seconds: float) -> int:
 
 async def soak(address: str, pid: int, seconds: float) -> tuple[dict[str, object], list[str]]:
     """The report, and what was wrong."""
-    limits = httpx2.Limits(max_connections=None, max_keepalive_connections=64)
-    async with httpx2.AsyncClient(base_url=address, timeout=60, limits=limits) as client:
-        capacity = await _capacity(client)
-        tally = Tally()
-        await _overload(client, address, tally, rate=OVERLOAD * capacity, seconds=WARM_UP_S)
-        before = await _at_rest(pid)
-        tally = Tally()
-        lost = await _overload(client, address, tally, rate=OVERLOAD * capacity, seconds=seconds)
-        after = await _at_rest(pid)
+    capacity = await _capacity(address)
+    await _overload(address, Tally(), rate=OVERLOAD * capacity, seconds=WARM_UP_S)
+    before = await _at_rest(pid)
+    tally = Tally()
+    lost = await _overload(address, tally, rate=OVERLOAD * capacity, seconds=seconds)
+    after = await _at_rest(pid)
     goodput = tally.statuses["good 200"] / seconds
     report = {
         "benchmark": "soak",
@@ -117,22 +114,33 @@ async def soak(address: str, pid: int, seconds: float) -> tuple[dict[str, object
     return report, tally.wrong + grown
 
 
-async def _capacity(client: httpx2.AsyncClient) -> float:
+def _client(address: str) -> httpx2.AsyncClient:
+    limits = httpx2.Limits(max_connections=None, max_keepalive_connections=64)
+    return httpx2.AsyncClient(base_url=address, timeout=60, limits=limits)
+
+
+async def _capacity(address: str) -> float:
     """Good images a second with four clients that each wait for their answer."""
     image, answered, end = lesion(width=600, height=450), 0, time.monotonic() + CAPACITY_S
 
-    async def ask() -> None:
+    async def ask(client: httpx2.AsyncClient) -> None:
         nonlocal answered
         while time.monotonic() < end:
             (await client.post("/predict", content=image)).raise_for_status()
             answered += 1
 
-    await asyncio.gather(*(ask() for _ in range(4)))
+    async with _client(address) as client:
+        await asyncio.gather(*(ask(client) for _ in range(4)))
     return answered / CAPACITY_S
 
 
-async def _overload(client: httpx2.AsyncClient, address: str, tally: Tally, *, rate: float, seconds: float) -> int:
+async def _overload(address: str, tally: Tally, *, rate: float, seconds: float) -> int:
     """Send at a fixed rate, whatever comes back; how many requests got no answer on purpose."""
+    async with _client(address) as client:
+        return await _send(client, address, tally, rate=rate, seconds=seconds)
+
+
+async def _send(client: httpx2.AsyncClient, address: str, tally: Tally, *, rate: float, seconds: float) -> int:
     generator = random.Random(1)  # noqa: S311 - repeatable on purpose
     good, bad = lesion(width=600, height=450), list(mutations(500))
     tasks: set[asyncio.Task[None]] = set()
@@ -155,7 +163,11 @@ async def _overload(client: httpx2.AsyncClient, address: str, tally: Tally, *, r
 
 async def _ask(client: httpx2.AsyncClient, data: bytes, kind: str, tally: Tally) -> None:
     began = time.perf_counter()
-    response = await client.post("/predict", content=data)
+    try:
+        response = await client.post("/predict", content=data)
+    except httpx2.TransportError as error:
+        tally.wrong.append(f"{kind}: no answer: {error!r}")
+        return
     elapsed = (time.perf_counter() - began) * 1000
     tally.statuses[f"{kind} {response.status_code}"] += 1
     if response.status_code == 503:
@@ -187,7 +199,7 @@ async def _watch(client: httpx2.AsyncClient, tally: Tally, *, until: float) -> N
 
 
 async def _at_rest(pid: int) -> Footprint:
-    await asyncio.sleep(6)  # idle connections are closed after five seconds
+    await asyncio.sleep(2)  # connections are being closed
     return Footprint.of(pid)
 
 

@@ -1,5 +1,6 @@
 """A bundle on disk: manifest + graphs + head + golden cases. Written once, verified whenever it is opened."""
 
+import errno
 import hashlib
 import json
 import struct
@@ -32,7 +33,6 @@ _Part = TypeVar("_Part", bound=Part)
 
 # What zipfile of Python 3.11 and NumPy 2.4 raise on damaged archives; fuzzing found the less obvious ones.
 _BROKEN = (
-    OSError,
     ValueError,
     EOFError,
     KeyError,
@@ -43,6 +43,8 @@ _BROKEN = (
     zipfile.BadZipFile,
     zlib.error,
 )
+
+_PASSING = (errno.EMFILE, errno.ENFILE, errno.EACCES, errno.EIO, errno.ENOMEM)
 
 
 class InvalidBundle(ValueError):
@@ -142,7 +144,7 @@ def _read_novelty(folder: Path, manifest: Manifest) -> Novelty | None:
 def _read_manifest(folder: Path) -> Manifest:
     try:
         text = (folder / MANIFEST).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+    except (FileNotFoundError, NotADirectoryError, UnicodeDecodeError) as error:
         raise InvalidBundle(f"{folder} has no readable {MANIFEST}.") from error
     manifest = _parse(Manifest, text, MANIFEST)
     if manifest.digest != manifest.compute_digest():
@@ -194,6 +196,10 @@ def _read_arrays(path: Path, dtypes: Mapping[str, type[np.generic]]) -> dict[str
             arrays = {name: archive[name] for name in archive.files}
     except InvalidBundle:
         raise
+    except OSError as error:
+        if error.errno in _PASSING:
+            raise  # of this machine at this moment, not of the bundle
+        raise InvalidBundle(f"{path.name} cannot be read.") from error
     except _BROKEN as error:
         raise InvalidBundle(f"{path.name} cannot be read.") from error
     if arrays.keys() != dtypes.keys():

@@ -77,7 +77,8 @@ class Cache:
                 raise InvalidBundle("It is another bundle than the folder's name says.")
         except InvalidBundle as error:
             log.warning("a cached bundle is damaged", extra={"bundle": digest, "reason": str(error)})
-            _discard(place)
+            if not isinstance(error.__cause__, MemoryError):  # which may pass
+                _discard(place)
             return None
         return bundle
 

@@ -69,8 +69,15 @@ class Registry:
     def download(self, version: Version, into: Path) -> Path:
         """Download the files of a version's bundle into a folder, unverified; where they lie then.
 
-        Raises InvalidBundle for one of an absurd size, NoSuchModel, RegistryUnavailable, OSError if the disk is full.
+        Raises InvalidBundle for one of an absurd size or without files, RegistryUnavailable, and OSError if the disk is
+        full.
         """
+        try:
+            return self._download(version, into)
+        except NoSuchModel as error:
+            raise InvalidBundle(f"{version.name} {version.version} has no bundle at {BUNDLE_PATH}.") from error
+
+    def _download(self, version: Version, into: Path) -> Path:
         with self._client() as client:
             from mlflow.artifacts import download_artifacts
 
@@ -251,7 +258,7 @@ def main(arguments: list[str] | None = None) -> int:
             version = register_starter(registry, bundle, alias=given.alias or settings.model_alias)
         else:
             version = registry.publish(bundle, alias=given.alias or "candidate", source="manual")
-    except (InvalidBundle, RegistryUnavailable) as error:
+    except (InvalidBundle, OSError, RegistryUnavailable) as error:
         print(error, file=sys.stderr)
         return 1
     print(f"{version.name}@{version.alias} is version {version.version} ({version.source}, {version.digest[:12]})")

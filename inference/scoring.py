@@ -17,7 +17,8 @@ from inference.views import Views
 Row = dict[str, str | float | None]
 
 # No image is base64: every accepted format has other bytes among its first twelve.
-_BASE64 = re.compile(rb"[A-Za-z0-9+/\s]+=*\s*")
+# Possessive: a pattern that goes back over a long text holds the interpreter, and every request with it.
+_BASE64 = re.compile(rb"[A-Za-z0-9+/\s]++=*+\s*+")
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,7 @@ WARNINGS: dict[WarningCode, dict[Language, str]] = {
         "en": "The model found nothing in the image that supports one of the explained classes; its map is empty.",
     },
     "stale_model": {
-        "es": "El registro de modelos no responde: contesta el último modelo verificado, que puede no ser el vigente.",
-        "en": "The model registry does not answer: this is the last verified model, which may not be the current one.",
+        "es": "El registro de modelos no ha confirmado este modelo: es el último verificado y puede no ser el vigente.",
+        "en": "The model registry has not confirmed this model: it is the last verified one and may be out of date.",
     },
 }

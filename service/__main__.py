@@ -1,22 +1,51 @@
 """python -m service: serve until stopped."""
 
+import ipaddress
+import sys
+
 import uvicorn
 
 from service.app import create_app
+from service.key import InvalidKeys
 from service.settings import Settings
 from service.telemetry import configure_logging
+
+# Longer than clients and proxies usually keep an idle connection (up to 60 s), so that it is they who close it: a
+# server that closes first sometimes does so just as the next request is under way.
+KEEP_ALIVE_S = 65
+UNGUARDED = (
+    "others can reach LUNAR_HOST={host}, and there are no keys. Make one with\n"
+    "  python -m service.keys new CLIENT >> keys.txt\n"
+    "and set LUNAR_KEYS_FILE=keys.txt, or let everybody in with LUNAR_WITHOUT_KEYS=true."
+)
 
 
 def main() -> None:
     """One process, one model: a worker more would cost a whole model's memory."""
     settings = Settings()
-    configure_logging(settings.log_level)
+    if not (settings.on_loopback or settings.keys_file or settings.keys or settings.without_keys):
+        sys.exit(f"Lunar: {UNGUARDED.format(host=settings.host)}")
+    try:
+        configure_logging(settings)
+        app = create_app(settings)
+    except InvalidKeys as error:
+        sys.exit(f"Lunar: no keys can be read: {error}")
+    except OSError as error:
+        sys.exit(f"Lunar: LUNAR_AUDIT_FILE cannot be written: {error.strerror}")
     config = uvicorn.Config(
-        create_app(settings), host=settings.host, port=settings.port, log_config=None, server_header=False
+        app,
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=list(settings.trusted_proxies),
     )
     listening = config.bind_socket()  # before anything is promised
     host, port = listening.getsockname()[:2]
-    shown = "localhost" if host in ("127.0.0.1", "0.0.0.0") else host  # noqa: S104
+    bound = ipaddress.ip_address(host)
+    shown = "localhost" if bound.is_loopback or bound.is_unspecified else host
     print(f"Lunar: http://{shown}:{port} (not a medical device; Ctrl+C stops it)", flush=True)
     uvicorn.Server(config).run(sockets=[listening])
 

@@ -77,7 +77,7 @@ def create_router(settings: Settings, champion: Champion, examiner: Examiner, sh
         with examiner.admitted():
             data = await read_image(request, limit=settings.max_body_bytes)
             serving = champion.current()
-            work = examiner.examine(serving, data, tta=parameters.tta, question=question)
+            work = examiner.examine(serving, data, tta=parameters.tta, question=question, record=request.state.record)
             found = await while_present(request, work)
         afterwards.add_task(shadow.offer, data, found, parameters.tta)
         language = negotiate(parameters.lang, request.headers.get("accept-language", ""))

@@ -75,6 +75,7 @@ class Champion:
     def _follow(self) -> None:
         if self._look(insist=False) != "swapped":
             self._fall_back()
+        self._look_at_shadow(insist=False)
         while True:
             try:
                 wishes = [self._wishes.get(timeout=self._settings.registry_poll_s)]
@@ -88,6 +89,7 @@ class Champion:
             for wish in wishes:
                 if wish is not None and wish.set_running_or_notify_cancel():
                     wish.set_result(outcome)
+            self._look_at_shadow(insist=bool(wishes))  # last: nobody waits for it
 
     def _look(self, *, insist: bool) -> Outcome:
         outcome = self._look_at(self._champion, insist=insist)
@@ -97,9 +99,13 @@ class Champion:
                 self._cache.remember(self._champion.serving.version)
             except CacheUnwritable as error:
                 log.warning("the next start without a registry will not find this model", extra={"reason": str(error)})
+        return outcome
+
+    def _look_at_shadow(self, *, insist: bool) -> None:
         if self._shadow:
             self._look_at(self._shadow, insist=insist)
-        return outcome
+            if self._shadow.withdrawn:
+                self._shadow.serving = None
 
     def _look_at(self, follower: Follower, *, insist: bool) -> Outcome:
         outcome = follower.look(insist=insist)
@@ -108,15 +114,19 @@ class Champion:
 
     def _fall_back(self) -> None:
         """Serve what served last, or the bundle that the settings allow, until the registry says what to serve."""
-        settings = self._settings
-        try:
-            found = self._cache.recall(settings.model_name, settings.model_alias) or self._allowed()
-            if found:
-                self._champion.install(*found)
-        except Exception as error:
-            log.warning("no model to fall back to", extra={"reason": str(error)})
-        if self._champion.serving:
-            self._announce(self._champion.serving)
+        for find in (self._last_served, self._allowed):
+            try:
+                found = find()
+                if found:
+                    self._champion.install(*found)
+            except Exception as error:
+                log.warning("no model to fall back to", extra={"reason": str(error)})
+            if self._champion.serving:
+                self._announce(self._champion.serving)
+                return
+
+    def _last_served(self) -> tuple[Bundle, Version] | None:
+        return self._cache.recall(self._settings.model_name, self._settings.model_alias)
 
     def _allowed(self) -> tuple[Bundle, Version] | None:
         if self._settings.fallback_bundle is None:

@@ -1,8 +1,12 @@
 """GET /docs: the API's description in Swagger UI, from files of its own, so that it works offline."""
 
+from typing import Any
+
 from fastapi import FastAPI
 from fastapi.responses import HTMLResponse
 from starlette.staticfiles import StaticFiles
+
+from service.access import Access
 
 _HTML = """<!doctype html>
 <html lang="en">
@@ -22,8 +26,16 @@ _HTML = """<!doctype html>
 """
 
 
-def add_docs(app: FastAPI) -> None:
-    """Add /docs and the files it needs."""
+def add_docs(app: FastAPI, access: Access) -> None:
+    """Add /docs and the files it needs, and to the description who may ask what."""
+    describe = app.openapi
+
+    def describe_with_access() -> dict[str, Any]:
+        if not app.openapi_schema:
+            access.describe(describe())
+        return describe()
+
+    app.openapi = describe_with_access  # type: ignore[method-assign]  # FastAPI's own way to extend it
 
     @app.get("/docs", include_in_schema=False)
     async def docs() -> HTMLResponse:

@@ -51,6 +51,38 @@ class NoModel(RuntimeError):
     """No verified model is in service (yet)."""
 
 
+class UnknownHost(ValueError):
+    """The request was sent to a name that is not the service's."""
+
+
+class MissingKey(PermissionError):
+    """What is asked for needs a key, and none was sent."""
+
+
+class UnknownKey(PermissionError):
+    """The key is nobody's."""
+
+
+class ExpiredVisit(PermissionError):
+    """The page was opened too long ago, or of another process."""
+
+
+class Forbidden(PermissionError):
+    """The key is known and does not suffice."""
+
+
+class CrossSite(PermissionError):
+    """Another site's page caused the request."""
+
+
+class RateLimited(RuntimeError):
+    """More requests than allowed; `retry_after` in seconds."""
+
+    def __init__(self, message: str, *, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
 class RefusedVersion(RuntimeError):
     """The version behind the alias may not serve."""
 
@@ -85,6 +117,13 @@ PROBLEMS: dict[type[Exception], Problem] = {
     UnsupportedFormat: Problem(415, "unsupported-format", "Not an image of an accepted format"),
     UnreadableImage: Problem(422, "unreadable-image", "The image cannot be read"),
     RequestValidationError: Problem(422, "invalid-parameter", "A parameter is unknown or has no allowed value"),
+    UnknownHost: Problem(400, "unknown-host", "The service has another name"),
+    MissingKey: Problem(401, "missing-key", "A key is needed"),
+    UnknownKey: Problem(401, "unknown-key", "The key is not known"),
+    ExpiredVisit: Problem(401, "expired-visit", "The page was opened too long ago"),
+    Forbidden: Problem(403, "forbidden", "The key does not suffice"),
+    CrossSite: Problem(403, "cross-site", "Another site caused the request"),
+    RateLimited: Problem(429, "rate-limited", "Too many requests in a short time"),
     Overloaded: Problem(503, "overloaded", "Too many requests at once", retry_after=2),
     DeadlineExceeded: Problem(503, "deadline-exceeded", "The answer took too long", retry_after=5),
     NoModel: Problem(503, "no-model", "No model is in service yet", retry_after=10),
@@ -93,7 +132,9 @@ PROBLEMS: dict[type[Exception], Problem] = {
 }
 OPERATION = (RefusedVersion, NoRegistry)  # of /admin
 SCORING = (InvalidFrame, TooManyImages, NotJson)  # of /invocations
-ELSEWHERE = OPERATION + SCORING  # neither an upload nor the page can meet them
+ACCESS = (MissingKey, UnknownKey, ExpiredVisit, Forbidden, CrossSite, RateLimited)  # of whatever needs a key
+PROGRAMS = (UnknownHost, UnknownKey, Forbidden)  # whoever uses the page does not send what causes them
+ELSEWHERE = OPERATION + SCORING + PROGRAMS  # neither an upload nor the page can meet them
 UNKNOWN_PARAMETER = "unknown_parameter"
 INTERNAL = Problem(500, "internal", "Something went wrong inside the service")
 
@@ -107,10 +148,15 @@ def respond(request: Request, error: Exception) -> JSONResponse:
     """The problem document of an exception; a 500 says nothing of the inside."""
     if isinstance(error, HTTPException):
         problem = Problem(error.status_code, "http", str(error.detail))
+        request.state.record.outcome = problem.slug
         return _document(request, problem, None, type_="about:blank", headers=dict(error.headers or {}))
     problem = problem_of(error)
+    request.state.record.outcome = problem.slug
     detail = _explain(error) if problem is not INTERNAL else None
-    headers = {} if problem.retry_after is None else {"Retry-After": str(problem.retry_after)}
+    retry_after = error.retry_after if isinstance(error, RateLimited) else problem.retry_after
+    headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
+    if problem.status == 401:
+        headers["WWW-Authenticate"] = 'ApiKey header="X-API-Key"'
     return _document(request, problem, detail, type_=problem.type, headers=headers)
 
 

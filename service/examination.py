@@ -7,9 +7,10 @@ from contextlib import contextmanager
 
 import anyio
 
-from inference.classifier import Explanation, Prediction
+from inference.classifier import Explanation, Prediction, Prepared
 from inference.explanation import Question
 from inference.views import Views
+from service.audit import Record
 from service.batching import Lane
 from service.errors import DeadlineExceeded, Overloaded
 from service.following import Serving
@@ -44,11 +45,12 @@ class Examiner:
             self._present -= 1
 
     async def examine(
-        self, serving: Serving, data: bytes, *, tta: Views, question: Question | None
+        self, serving: Serving, data: bytes, *, tta: Views, question: Question | None, record: Record
     ) -> Prediction | Explanation:
-        """Predict, or explain if there is a question. Raises ImageError."""
-        classifier, limit = serving.classifier, self._settings.max_pixels
-        prepared = await self._images.submit(classifier.prepare, data, tta=tta, max_pixels=limit)
+        """Predict, or explain if there is a question; notes image and model in the record. Raises ImageError."""
+        classifier = serving.classifier
+        record.model, record.version = serving.version.name, serving.version.version
+        prepared = await self._images.submit(self._prepare, serving, data, tta=tta, record=record)
         outputs = await self._model.submit(classifier.run, prepared.batch)
         found: Prediction | Explanation
         if question is None:
@@ -56,6 +58,12 @@ class Examiner:
         else:
             found = await self._images.submit(classifier.explain, prepared, outputs, question)
         return found.warned("stale_model") if serving.stale else found
+
+    def _prepare(self, serving: Serving, data: bytes, *, tta: Views, record: Record) -> Prepared:
+        image = record.add(data)
+        prepared = serving.classifier.prepare(data, tta=tta, max_pixels=self._settings.max_pixels)
+        image.width, image.height = prepared.width, prepared.height
+        return prepared
 
     async def close(self) -> None:
         """Finish the calls that run."""

@@ -1,5 +1,6 @@
 """Example images for the page: the files of a folder, shown as a gallery, each usable with one click."""
 
+from itertools import islice
 from pathlib import Path
 
 from fastapi import FastAPI, HTTPException
@@ -25,14 +26,15 @@ class Examples:
     def names(self) -> list[str]:
         """The first dozen file names, in order; none if the folder cannot be read."""
         try:
-            found = sorted(path.name for path in self._folder.iterdir() if _is_image(path))
+            found = sorted(path for path in self._folder.iterdir() if path.suffix.lower() in _SUFFIXES)
         except OSError:
             return []
-        return found[:_MOST]
+        return [path.name for path in islice(filter(_is_image, found), _MOST)]
 
     def path(self, name: str) -> Path | None:
         """The file behind a name of the gallery, or None: nothing else of the disk can be asked for."""
-        return self._folder / name if name in self.names() else None
+        path = self._folder / name
+        return path if path.name == name and _is_image(path) else None
 
     def read(self, name: str) -> bytes:
         """The bytes of an example. Raises NoImage."""
@@ -54,4 +56,5 @@ def add_examples(app: FastAPI, examples: Examples) -> None:
 
 
 def _is_image(path: Path) -> bool:
-    return path.suffix.lower() in _SUFFIXES and not path.name.startswith(".") and path.is_file()
+    written = path.name.isprintable()  # not so: bytes that are no text, which no address can carry
+    return written and path.suffix.lower() in _SUFFIXES and not path.name.startswith(".") and path.is_file()

@@ -57,6 +57,7 @@ class _Bar:
     version: Version
     until: float
     wait_s: float
+    refusal: Refusal
 
     def holds(self, version: Version) -> bool:
         return self.version == version and time.monotonic() < self.until
@@ -72,6 +73,11 @@ class Follower:
         self.confirmed_at: float | None = None  # of time.monotonic()
         self._registry, self._cache, self._settings = registry, cache, settings
         self._bar: _Bar | None = None
+
+    @property
+    def withdrawn(self) -> bool:
+        """Whether the registry's last word was that nothing is behind this alias."""
+        return self.refusal is not None and self.refusal.reason.endswith(REASONS[NoSuchModel])
 
     @property
     def name(self) -> str:
@@ -90,6 +96,7 @@ class Follower:
                 self._confirm()
                 return "unchanged"
             if self._bar and self._bar.holds(version) and not insist:
+                self.refusal = self._bar.refusal
                 return "refused"
             self.install(self._cache.fetch(version, self._registry), version)
         except Exception as error:
@@ -119,11 +126,11 @@ class Follower:
     def _refuse(self, version: Version | None, error: Exception) -> Outcome:
         known = REASONS.get(type(error))
         lasting = version is not None and (isinstance(error, _LASTING) or known is None)
+        refusal = Refusal(version.version if version else None, f"{self.name}: {known or 'it cannot be loaded.'}")
         if version and lasting:
             before = self._bar.wait_s if self._bar and self._bar.version == version else 0.0
             wait = min(max(2 * before, self._settings.registry_poll_s), LONGEST_BAR_S)
-            self._bar = _Bar(version, time.monotonic() + wait, wait)
-        refusal = Refusal(version.version if version else None, f"{self.name}: {known or 'it cannot be loaded.'}")
+            self._bar = _Bar(version, time.monotonic() + wait, wait, refusal)
         if refusal != self.refusal:  # said once, not at every look
             reason = f"{self.name}: {error}"
             log.warning(

@@ -10,6 +10,7 @@ from inference.signature import IMAGE
 from service.errors import InvalidFrame, TooManyImages
 
 MAX_IMAGES = 100  # a large network answers three a second on two cores: as many as the default deadline allows
+_MOST_COMMAS = 100 * MAX_IMAGES
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,9 @@ class Frame:
 
 def parse_frame(body: bytes) -> Frame:
     """Read one of the four forms. Raises InvalidFrame, TooManyImages."""
+    # An image is a value of its own, in a list or a pair: a body of more values would only cost memory to be refused.
+    if body.count(b",") > _MOST_COMMAS:
+        raise TooManyImages(f"The call has too many values; allowed: {MAX_IMAGES} images.")
     try:
         content = json.loads(body)
     except (ValueError, RecursionError) as error:

@@ -11,6 +11,7 @@ from inference.scoring import Parameters, Row, answer, read_cell, refusal
 from inference.signature import IMAGE, OUTPUTS
 from service import errors
 from service.api import problems
+from service.audit import Record
 from service.champion import Champion
 from service.examination import Examiner
 from service.following import Serving
@@ -61,31 +62,35 @@ _ANSWERS = {
     200: {"description": "One row an image, in their order", "content": {"application/json": {"schema": _REPLY}}},
     **problems(*errors.SCORING, errors.BodyTooLarge, errors.Overloaded, errors.DeadlineExceeded, errors.NoModel),
 }
+MODEL = "X-Lunar-Model"
 
 
 def create_router(settings: Settings, champion: Champion, examiner: Examiner) -> APIRouter:
     """The routes, bound to one service's parts."""
     router = APIRouter(tags=["mlflow"])
 
-    async def score(serving: Serving, cell: object, parameters: Parameters) -> Row:
+    async def score(serving: Serving, cell: object, parameters: Parameters, record: Record) -> Row:
         try:
             data = await asyncio.to_thread(read_cell, cell)
-            return answer(await examiner.examine(serving, data, tta=parameters.tta, question=parameters.question))
+            tta, question = parameters.tta, parameters.question
+            return answer(await examiner.examine(serving, data, tta=tta, question=question, record=record))
         except ImageError as error:
             return refusal(error)
 
-    async def score_all(serving: Serving, frame: Frame) -> list[Row]:
-        return [await score(serving, cell, frame.parameters) for cell in frame.cells]
+    async def score_all(serving: Serving, frame: Frame, record: Record) -> list[Row]:
+        return [await score(serving, cell, frame.parameters, record) for cell in frame.cells]
 
     @router.post("/invocations", response_class=JSONResponse, responses=_ANSWERS, openapi_extra=_BODY)
     async def invocations(request: Request) -> Response:
         """Classify images as `mlflow models serve` does, one after another. Not a medical device."""
         with examiner.admitted():
             _require_json(request)
-            frame = parse_frame(await read_body(request, limit=settings.max_body_bytes))
+            body = await read_body(request, limit=settings.max_body_bytes)
+            frame = await asyncio.to_thread(parse_frame, body)
             serving = champion.current()
-            rows = await while_present(request, score_all(serving, frame))
-        return JSONResponse({"predictions": rows})
+            rows = await while_present(request, score_all(serving, frame, request.state.record))
+        # The rows are as MLflow writes them; the header names who answered.
+        return JSONResponse({"predictions": rows}, headers={MODEL: f"{serving.version.name}/{serving.version.version}"})
 
     @router.get("/ping", response_class=Response, responses=problems(errors.NoModel))
     async def ping() -> Response:

@@ -22,6 +22,7 @@ from inference.taxonomy import CLASSES, DIAGNOSES, LANGUAGES, Language
 from inference.views import Views
 from inference.wording import DISCLAIMER
 from service import card, errors
+from service.access import Access, Need
 from service.champion import Champion
 from service.examination import Examiner
 from service.examples import Examples, add_examples
@@ -41,7 +42,9 @@ MAPS = Question(methods=tuple(EXPLAINERS), targets=CLASSES, render="heatmap", si
 log = logging.getLogger(__name__)
 
 
-def add_page(app: FastAPI, settings: Settings, champion: Champion, examiner: Examiner, shadow: Shadow) -> None:
+def add_page(
+    app: FastAPI, settings: Settings, *, access: Access, champion: Champion, examiner: Examiner, shadow: Shadow
+) -> None:
     """Add the page and its files."""
     locales = load_locales(TEMPLATES / "locales")
     examples = Examples(settings.examples_dir)
@@ -65,21 +68,23 @@ def add_page(app: FastAPI, settings: Settings, champion: Champion, examiner: Exa
             model = None
         else:
             model = report_model(serving.version, serving.classifier.bundle.manifest)
-        shown = {"result": None, "problem": None, "model": model, "examples": examples}
+        shown = {"result": None, "problem": None, "model": model, "examples": examples, "docs": access.is_open("/docs")}
         return render("page.html", request, shown | outcome)
 
     async def examine(request: Request, afterwards: BackgroundTasks) -> tuple[dict[str, Any], Response | None]:
         """The outcome for the templates; with a problem, the response that the API would give."""
         views, example = _views(request), request.query_params.get("example")
         try:
+            await access.admit(request, Need.VISIT)
             with examiner.admitted():
                 if example is None:
                     data = await read_image(request, limit=settings.max_body_bytes)
                 else:
                     data = await to_thread.run_sync(examples.read, example)
                 serving = champion.current()
-                found = await while_present(request, examiner.examine(serving, data, tta=views, question=MAPS))
-            assert isinstance(found, Explanation)
+                work = examiner.examine(serving, data, tta=views, question=MAPS, record=request.state.record)
+                found = await while_present(request, work)
+            assert isinstance(found, Explanation)  # for the type checker  # nosec B101
             afterwards.add_task(shadow.offer, data, found, views)
             shown = await to_thread.run_sync(describe, found, serving, locale_of(request).language)
         except ClientDisconnect:
@@ -92,12 +97,14 @@ def add_page(app: FastAPI, settings: Settings, champion: Champion, examiner: Exa
         return {"result": shown | {"request_id": request.state.request_id}}, None
 
     def reply(content: str, request: Request, problem: Response | None) -> HTMLResponse:
-        headers: dict[str, str] = {"Content-Language": locale_of(request).language}
-        if problem is None:
-            return HTMLResponse(content, headers=headers)
-        if "Retry-After" in problem.headers:
-            headers["Retry-After"] = problem.headers["Retry-After"]
-        return HTMLResponse(content, problem.status_code, headers)
+        response = HTMLResponse(content, headers={"Content-Language": locale_of(request).language})
+        access.begin_visit(request, response)  # anew with every answer: what has expired helps to a second try
+        if problem is not None:
+            response.status_code = problem.status_code
+            for name in ("Retry-After", "WWW-Authenticate"):
+                if name in problem.headers:
+                    response.headers[name] = problem.headers[name]
+        return response
 
     @app.get("/", include_in_schema=False)
     async def show(request: Request) -> HTMLResponse:

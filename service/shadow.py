@@ -33,7 +33,7 @@ class Shadow:
     async def offer(self, data: bytes, found: Prediction | Explanation, tta: Views) -> None:
         """To be called when the answer has been sent; returns at once. `data` are the bytes of the image."""
         serving = self._champion.shadow()
-        if serving is None or random.random() >= self._share:  # noqa: S311 - a sample, no secret
+        if serving is None or random.random() >= self._share:  # noqa: S311 - a sample, no secret  # nosec B311
             return
         if self._comparing and not self._comparing.done():
             self._metrics.shadow_requests.labels("skipped").inc()

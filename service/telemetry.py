@@ -1,4 +1,4 @@
-"""A request's id and its line in the log; the log as JSON lines on stderr."""
+"""A request's id and its line in the log; the log as JSON lines on stderr, and of requests in a file too."""
 
 import json
 import logging
@@ -13,10 +13,14 @@ from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.audit import Fingerprint, Record
+from service.audit_file import AuditFile
 from service.errors import respond
+from service.settings import Settings
 
 HEADER = "X-Request-ID"
 CLIENT_CLOSED_REQUEST = 499  # as nginx logs it; nobody is left to receive it
+CLIENT_LEFT = "client-left"
 _ACCEPTABLE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
 
@@ -40,15 +44,21 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(content, ensure_ascii=False, default=str)
 
 
-def configure_logging(level: str) -> None:
-    """JSON lines on stderr for everything, Python's warnings included."""
+def configure_logging(settings: Settings) -> None:
+    """JSON lines on stderr for everything, Python's warnings included. Raises OSError if there is no audit file."""
     handler = logging.StreamHandler()
     handler.setFormatter(JsonFormatter())
-    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    handler.setLevel(settings.log_level.upper())
+    logging.basicConfig(level=settings.log_level.upper(), handlers=[handler], force=True)
     logging.captureWarnings(True)
     # What Pillow says of a damaged file may quote its metadata, and what matters of it is in the answer.
     warnings.filterwarnings("ignore", category=UserWarning, module="PIL")
     logging.getLogger("PIL").setLevel(logging.CRITICAL)
+    if settings.audit_file:
+        log.setLevel(logging.INFO)  # the file has every request, however little stderr is told
+        audit = AuditFile(settings.audit_file, days=settings.audit_days)
+        audit.setFormatter(JsonFormatter())
+        log.addHandler(audit)
     logging.getLogger("uvicorn.access").disabled = True  # every request has its own line here
     for chatty in ("alembic", "mlflow"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
@@ -57,8 +67,8 @@ def configure_logging(level: str) -> None:
 class RequestLog:
     """Middleware: gives the request its id, logs one line, and turns what nobody caught into a 500."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    def __init__(self, app: ASGIApp, fingerprint: Fingerprint) -> None:
+        self._app, self._fingerprint = app, fingerprint
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
@@ -68,6 +78,7 @@ class RequestLog:
         request = Request(scope)
         given = request.headers.get(HEADER, "")
         request.state.request_id = given if _ACCEPTABLE_ID.fullmatch(given) else uuid.uuid4().hex
+        record = request.state.record = Record(self._fingerprint)
         started, status = time.perf_counter(), 0
 
         async def send_with_id(message: Message) -> None:
@@ -80,14 +91,14 @@ class RequestLog:
         try:
             await self._app(scope, receive, send_with_id)
         except ClientDisconnect:
-            status = CLIENT_CLOSED_REQUEST
+            status, record.outcome = CLIENT_CLOSED_REQUEST, CLIENT_LEFT
         except Exception as error:
             log.exception("unhandled", extra={"request_id": request.state.request_id})
             if status:
                 raise
             await respond(request, error)(scope, receive, send_with_id)
         finally:
-            # The path without its query, and never anything of the body: an upload is a patient's.
+            # The path without its query, and of the body only what Record has: an upload is a patient's.
             log.info(
                 "request",
                 extra={
@@ -96,5 +107,6 @@ class RequestLog:
                     "path": scope["path"],
                     "status": status,
                     "milliseconds": round((time.perf_counter() - started) * 1000, 1),
+                    **record.facts(),
                 },
             )

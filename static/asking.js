@@ -1,8 +1,8 @@
 // One image to the API, for the table of several: the answer, or the kind of problem; comes back when told to.
+// What lets the page ask is a cookie that expires; looking at the page again brings a new one.
 
 const BUSY = new Set([429, 503]);
 const TRIES = 6;
-const LONGEST_WAIT_S = 60;
 
 let openFrom = 0; // when the service may be asked again: one refusal holds for every request of the page
 
@@ -22,13 +22,23 @@ export async function ask(file, parameters, signal) {
         signal,
       });
       if (response.ok) return { answer: await response.json() };
+      if (response.status === 401 && attempt === 1) {
+        await fetch("/", { signal });
+        continue;
+      }
     } catch {
       return { problem: "unreachable" };
     }
     if (!BUSY.has(response.status) || attempt === TRIES) return { problem: await nameOf(response) };
-    const wait = Math.min(Number(response.headers.get("Retry-After")) || 1, LONGEST_WAIT_S);
-    openFrom = Math.max(openFrom, Date.now() + wait * 1000);
+    openFrom = Math.max(openFrom, Date.now() + waitOf(response));
   }
+}
+
+/** Retry-After in milliseconds: seconds, or a date. */
+function waitOf(response) {
+  const said = response.headers.get("Retry-After") ?? "1";
+  const wait = /^\d+$/.test(said) ? Number(said) * 1000 : Date.parse(said) - Date.now();
+  return Number.isNaN(wait) ? 1000 : wait;
 }
 
 async function nameOf(response) {

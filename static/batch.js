@@ -25,23 +25,24 @@ export function startBatch(files, { parameters, limit, open }) {
       Object.assign(row, answer, { done: true });
       fill(row, titles);
       count(element, rows);
+      sort();
     }
   }
 
   const stop = () => stopped.abort();
   element.querySelector("[data-stop]").addEventListener("click", () => {
     stop();
-    finish(element);
+    finish(element, rows);
   });
-  enableSorting(element, rows);
+  const sort = enableSorting(element, rows);
   for (const button of element.querySelectorAll("[data-export]"))
     button.addEventListener("click", () => {
       const write = { csv: toCsv, json: toJson }[button.dataset.export];
       download(write(rows.filter((row) => row.done)), `lunar.${button.dataset.export}`);
     });
   count(element, rows);
-  Promise.all(Array.from({ length: AT_ONCE }, work)).then(() => finish(element));
-  return { element, stop };
+  Promise.all(Array.from({ length: AT_ONCE }, work)).then(() => finish(element, rows));
+  return { element, stop, files };
 }
 
 function addRow(body, file, open) {
@@ -70,8 +71,7 @@ async function draw(canvas, file) {
 function fill(row, titles) {
   const cell = (name) => row.place.querySelector(`[data-cell="${name}"]`);
   const copy = (selector) => document.querySelector(selector).content.cloneNode(true);
-  const percent = new Intl.NumberFormat(document.documentElement.lang, { style: "percent", minimumFractionDigits: 1, maximumFractionDigits: 1 });
-  row.place.querySelector("[data-open]").disabled = Boolean(row.problem);
+  row.place.querySelector("[data-open]").disabled = false; // a failed one may succeed now
   if (row.problem) {
     const failed = copy("template[data-failed]");
     failed.querySelector("[data-reason]").textContent = titles[row.problem] ?? titles.unreachable;
@@ -82,11 +82,20 @@ function fill(row, titles) {
   const { prediction, risk } = row.answer;
   const number = document.createElement("span");
   number.className = "figure";
-  number.textContent = percent.format(risk.malignant_probability);
+  number.textContent = percent(risk.malignant_probability);
   cell("risk").replaceChildren(copy(`template[data-risk-word="${risk.level}"]`), " ", number);
-  cell("class").textContent = `${prediction.name}, ${percent.format(prediction.probability)}`;
+  cell("class").textContent = `${prediction.name}, ${percent(prediction.probability)}`;
   cell("confidence").replaceChildren(copy(`template[data-confidence-word="${prediction.confidence}"]`));
   row.place.dataset.risk = risk.level;
+}
+
+/** As the server writes it: a share that is not 0 or 1 is never written as if it were. */
+function percent(share) {
+  const digits = { style: "percent", minimumFractionDigits: 1, maximumFractionDigits: 1 };
+  const format = (value) => new Intl.NumberFormat(document.documentElement.lang, digits).format(value);
+  if (share > 0 && share < 0.001) return `< ${format(0.001)}`;
+  if (share < 1 && share > 0.999) return `> ${format(0.999)}`;
+  return format(share);
 }
 
 function count(element, rows) {
@@ -99,7 +108,13 @@ function count(element, rows) {
   for (const button of element.querySelectorAll("[data-export]")) button.disabled = done === 0;
 }
 
-function finish(element) {
+function finish(element, rows) {
+  if ("finished" in element.dataset) return;
+  const stopped = document.querySelector("#batch-row").content.querySelector('[data-cell="risk"]').dataset.stopped;
+  for (const row of rows.filter((each) => !each.done)) {
+    row.place.querySelector('[data-cell="risk"]').textContent = stopped;
+    row.place.querySelector("[data-open]").disabled = false;
+  }
   element.dataset.finished = "";
   element.querySelector("[data-stop]").disabled = true;
   element.querySelector("progress").hidden = true;
@@ -112,8 +127,12 @@ const KEYS = {
   class: (row) => row.answer?.prediction.name ?? "",
 };
 
-/** The first press sorts risk from high to low and words from A to Z, the next one the other way round. */
+/**
+ * The first press sorts risk from high to low and words from A to Z, the next one the other way round.
+ * @returns {() => void} sorts again as was last asked for, when a row has changed
+ */
 function enableSorting(element, rows) {
+  let sort = () => {};
   for (const button of element.querySelectorAll("[data-sort]"))
     button.addEventListener("click", () => {
       const head = button.closest("th");
@@ -124,7 +143,11 @@ function enableSorting(element, rows) {
       head.ariaSort = order;
       const key = KEYS[button.dataset.sort];
       const sign = order === "ascending" ? 1 : -1;
-      const sorted = [...rows].sort((a, b) => sign * (key(a) < key(b) ? -1 : key(a) > key(b) ? 1 : 0));
-      element.querySelector("tbody").append(...sorted.map((row) => row.place));
+      sort = () => {
+        const sorted = [...rows].sort((a, b) => sign * (key(a) < key(b) ? -1 : key(a) > key(b) ? 1 : 0));
+        element.querySelector("tbody").append(...sorted.map((row) => row.place));
+      };
+      sort();
     });
+  return () => sort();
 }

@@ -1,7 +1,13 @@
 // The ways an image comes to the page: chosen, photographed, dropped, pasted, or taken from the examples.
 
-/** @param {HTMLFormElement} form @param {(files: Iterable<File>) => void} take */
-export function enableChoosing(form, take) {
+/** On the whole page, once: @param {(files: File[]) => void} take */
+export function enableGestures(take) {
+  document.addEventListener("paste", (event) => take([...(event.clipboardData?.files ?? [])]));
+  enableDropping(take);
+}
+
+/** In the form: @param {HTMLFormElement} form @param {(files: File[]) => void} take @param {(example: HTMLElement) => void} takeExample */
+export function enableChoosing(form, take, takeExample) {
   form.querySelector("#file").multiple = true; // a form without a script sends one
   for (const input of form.querySelectorAll('input[type="file"]'))
     input.addEventListener("change", () => {
@@ -10,9 +16,11 @@ export function enableChoosing(form, take) {
       take(files);
     });
   form.addEventListener("submit", (event) => event.preventDefault());
-  document.addEventListener("paste", (event) => take([...(event.clipboardData?.files ?? [])]));
-  enableDropping(take);
-  enableExamples(take);
+  for (const button of document.querySelectorAll("[data-example]"))
+    button.addEventListener("click", (event) => {
+      event.preventDefault();
+      takeExample(button);
+    });
 }
 
 function enableDropping(take) {
@@ -31,14 +39,4 @@ function enableDropping(take) {
     mark(-depth);
     take([...event.dataTransfer.files]);
   });
-}
-
-function enableExamples(take) {
-  for (const button of document.querySelectorAll("[data-example]"))
-    button.addEventListener("click", async (event) => {
-      event.preventDefault();
-      const response = await fetch(button.dataset.example);
-      const image = await response.blob();
-      take([new File([image], button.dataset.name, { type: image.type })]);
-    });
 }

@@ -1,14 +1,13 @@
 // The page with a script: choosing, dropping or pasting images is enough, and the result appears in place.
 import { startBatch } from "./batch.js";
-import { enableChoosing } from "./choosing.js";
+import { enableChoosing, enableGestures } from "./choosing.js";
 import { enableMaps } from "./maps.js";
 import { send } from "./send.js";
 import { awaitModel } from "./waiting.js";
 
-const form = document.querySelector("#form");
-const outcome = document.querySelector("#outcome");
-const address = new URL(form.action); // holds language and views
-
+let form = null;
+let outcome = null;
+let address = null; // holds language and views
 let current = null; // the upload in progress, to be dropped when another image is chosen
 let shown = null; // the file whose result or problem is shown
 let batch = null; // the table of several images, as long as it can be gone back to
@@ -21,8 +20,17 @@ function show(state, fragment, { name, say } = {}) {
   }
   document.body.dataset.state = state;
   outcome.setAttribute("aria-busy", String(state === "loading"));
+  const focused = outcome.contains(document.activeElement);
   outcome.replaceChildren(...(batch && state !== "batch" ? [wayBack()] : []), fragment);
   document.querySelector("#announcement").textContent = say ?? "";
+  if (focused) focusOutcome();
+}
+
+/** What was focused is gone: reading goes on with what took its place. */
+function focusOutcome() {
+  const place = outcome.querySelector("h2, [data-cancel]");
+  if (place?.matches("h2")) place.tabIndex = -1;
+  place?.focus({ preventScroll: true });
 }
 
 function copyOf(selector) {
@@ -59,6 +67,7 @@ function showLoading(file) {
 
 function cancel() {
   current?.abort();
+  shown = null;
   if (batch) return showBatch();
   show("empty", document.createDocumentFragment());
   document.querySelector("#file").focus();
@@ -124,6 +133,23 @@ function take(files) {
   showBatch();
 }
 
+/** An example is fetched first; whatever else is chosen meanwhile goes before it. */
+async function takeExample(button) {
+  current?.abort();
+  const fetching = new AbortController();
+  current = fetching;
+  try {
+    const response = await fetch(button.dataset.example, { signal: fetching.signal });
+    if (!response.ok) throw new Error(String(response.status));
+    const image = await response.blob();
+    if (!fetching.signal.aborted) take([new File([image], button.dataset.name, { type: image.type })]);
+  } catch {
+    if (fetching.signal.aborted) return;
+    const name = { name: button.dataset.name };
+    showProblem(copyOf('template[data-problem="unreachable"]'), name, { retry: false });
+  }
+}
+
 function showBatch() {
   shown = null;
   show("batch", batch.element);
@@ -142,6 +168,7 @@ function wayBack() {
 function enableViews() {
   for (const link of document.querySelectorAll("[data-views]"))
     link.addEventListener("click", (event) => {
+      if (!shown && document.body.dataset.state === "result") return; // of a form without a script: an ordinary link
       event.preventDefault();
       document.querySelector("[data-views][aria-current]")?.removeAttribute("aria-current");
       link.setAttribute("aria-current", "true");
@@ -159,25 +186,44 @@ function enableViews() {
     });
 }
 
-/** Another language: the image goes along, as in a form without a script. */
+/** Another language: the page is replaced, and the images are examined again, because their answers are words too. */
 function enableLanguages() {
   for (const link of document.querySelectorAll(".languages a"))
     link.addEventListener("click", (event) => {
-      if (!shown) return;
+      if (!shown && !batch) return; // nothing to keep: an ordinary link
       event.preventDefault();
-      const files = new DataTransfer();
-      files.items.add(shown);
-      const input = document.querySelector("#file");
-      input.files = files.files;
-      form.action = link.href;
-      form.submit();
+      speak(link.href);
     });
 }
 
-enableChoosing(form, take);
-enableViews();
-enableLanguages();
-enableMaps(document);
-completeResult(document);
-awaitModel();
+async function speak(href) {
+  try {
+    const page = new DOMParser().parseFromString(await (await fetch(href)).text(), "text/html");
+    const files = batch ? batch.files : [shown];
+    current?.abort();
+    document.title = page.title;
+    document.documentElement.lang = page.documentElement.lang;
+    document.body.replaceWith(page.body);
+    history.replaceState(null, "", href);
+    start();
+    take(files);
+  } catch {
+    location.assign(href);
+  }
+}
+
+function start() {
+  form = document.querySelector("#form");
+  outcome = document.querySelector("#outcome");
+  address = new URL(form.action);
+  enableChoosing(form, take, takeExample);
+  enableViews();
+  enableLanguages();
+  enableMaps(document);
+  completeResult(document);
+  awaitModel();
+}
+
+start();
+enableGestures(take);
 document.documentElement.classList.add("script");

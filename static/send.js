@@ -1,6 +1,7 @@
 // One image to the server, one fragment of the page back.
 
-const WORTH_REPEATING = new Set([408, 429, 500, 502, 503, 504]);
+// 401: the answer brought the page a new cookie.
+const WORTH_REPEATING = new Set([401, 408, 429, 500, 502, 503, 504]);
 
 /**
  * @param {File} file

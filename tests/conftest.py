@@ -13,6 +13,7 @@ from inference.classifier import Classifier
 from inference.registry import Registry, register_starter
 from inference.settings import RegistrySettings
 from tests.fakes import FakeRuntime, write_fake_bundle
+from tests.guarding import Guarded, guarded_service
 from tests.running import ROOT, STARTER, running_service
 
 
@@ -44,6 +45,13 @@ def starter_service(starter_home: Path) -> Iterator[str]:
     """The address of a real service on it."""
     with running_service(starter_home) as address:
         yield address
+
+
+@pytest.fixture(scope="session")
+def guarded(starter_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
+    """The same at an address that other machines can reach, with keys."""
+    with guarded_service(starter_home, tmp_path_factory.mktemp("guarded")) as found:
+        yield found
 
 
 @pytest.fixture(scope="session")

@@ -137,7 +137,7 @@ def _open(name: str, url: str, *, start: int, timeout_s: float) -> http.client.H
     to its object store) and asks for no compression."""
     request = Request(url, headers=_HEADERS | ({"Range": f"bytes={start}-"} if start else {}))  # noqa: S310
     try:
-        response: http.client.HTTPResponse = urlopen(request, timeout=timeout_s)  # noqa: S310 - our own address
+        response: http.client.HTTPResponse = urlopen(request, timeout=timeout_s)  # noqa: S310 - ours  # nosec B310
     except HTTPError as error:
         error.close()
         if error.code == 416:

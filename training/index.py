@@ -49,7 +49,7 @@ def read_index(metadata: Path, folders: Iterable[Path]) -> tuple[Record, ...]:
 
 def limit_classes(records: Sequence[Record], count: int, *, seed: int) -> tuple[Record, ...]:
     """At most `count` records of each class, drawn by the seed, in the index's order: for smoke runs."""
-    order = random.Random(seed).sample(range(len(records)), len(records))  # noqa: S311 - no secret
+    order = random.Random(seed).sample(range(len(records)), len(records))  # noqa: S311  # nosec B311
     taken: Counter[int] = Counter()
     chosen = set()
     for position in order:

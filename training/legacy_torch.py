@@ -8,8 +8,8 @@ one knows four global names and the opcodes that torch writes, and calls nothing
 
 import hashlib
 import math
-import pickle
-import pickletools
+import pickle  # for a restricted unpickler  # nosec B403
+import pickletools  # nosec B403
 from collections.abc import Mapping
 from dataclasses import dataclass
 from io import BytesIO

@@ -44,7 +44,7 @@ def open_page(
     Options: `script` on or off, `at` another service's address, `width`, `scheme`, `coarse` for a touch screen.
     """
     said: list[str] = []
-    allowed: list[str] = []
+    allowed = ["Cross-Origin-Opener-Policy header has been ignored"]  # over plain HTTP, but for loopback
     contexts: list[BrowserContext] = []
 
     def open_(

@@ -45,7 +45,6 @@ def test_a_table_of_several_images(open_page: OpenPage) -> None:
     failed = page.locator("tbody [data-failed]")
     assert failed.get_attribute("data-failed") == "unsupported-format"
     assert ES["problems"]["unsupported-format"]["title"] in failed.inner_text()
-    assert failed.locator("[data-open]").is_disabled()
     for row in page.locator("tbody tr[data-risk]").all():
         level = row.get_attribute("data-risk")
         assert ES["risk"][level] in row.inner_text()
@@ -134,6 +133,57 @@ def test_a_refusal_is_obeyed_and_nothing_is_lost(open_page: OpenPage) -> None:
     assert times[2] - times[0] >= 1.95
 
 
+def test_rows_that_come_later_are_sorted_in(open_page: OpenPage) -> None:
+    page = open_page()
+    held: list[Route] = []
+    page.route("**/predict*", lambda route: held.append(route))
+    choose_several(page, {f"{number}.jpg": GOOD for number in range(4)})
+    page.click('[data-sort="risk"]')
+    for share in (0.1, 0.9, 0.0004, 0.99995):
+        while not held:
+            page.wait_for_timeout(20)
+        answer = {
+            "prediction": {"class": "nv", "name": "Nevo", "probability": 0.5, "confidence": "medium"},
+            "risk": {"level": "low", "malignant_probability": share},
+        }
+        held.pop(0).fulfill(json=answer)
+    finished(page)
+    shares = page.locator("tbody .figure").all_inner_texts()
+    assert [each.replace("\xa0", " ") for each in shares] == ["> 99,9 %", "90,0 %", "10,0 %", "< 0,1 %"]
+
+
+def test_the_keyboard_is_not_lost_on_the_way_to_a_result_and_back(open_page: OpenPage) -> None:
+    page = open_page()
+    choose_several(page, {"a.jpg": GOOD, "b.jpg": GOOD})
+    finished(page)
+    page.locator("[data-open]").first.focus()
+    page.keyboard.press("Enter")
+    check_result(page)
+    assert page.evaluate("document.querySelector('#outcome').contains(document.activeElement)")
+    page.locator(".back button").focus()
+    page.keyboard.press("Enter")
+    page.wait_for_selector(TABLE)
+    assert page.evaluate("document.querySelector('#outcome').contains(document.activeElement)")
+
+
+def test_another_language_keeps_the_table(open_page: OpenPage) -> None:
+    page = open_page()
+    choose_several(page, {"a.jpg": GOOD, "b.jpg": GOOD})
+    finished(page)
+    page.click('.languages a[hreflang="en"]')
+    page.wait_for_selector("html[lang=en]")
+    finished(page)
+    assert names(page) == ["a.jpg", "b.jpg"]
+
+
+def test_a_printed_table_says_what_it_is_not(open_page: OpenPage) -> None:
+    page = open_page()
+    choose_several(page, {"a.jpg": GOOD, "b.jpg": GOOD})
+    finished(page)
+    page.emulate_media(media="print")
+    assert page.locator(f"{TABLE} .print-only").is_visible()
+
+
 def test_it_can_be_stopped(open_page: OpenPage) -> None:
     page = open_page()
     held = []
@@ -144,6 +194,10 @@ def test_it_can_be_stopped(open_page: OpenPage) -> None:
     page.wait_for_selector(f"{TABLE}[data-finished]")
     page.wait_for_timeout(200)
     assert len(held) == 2
+    assert page.locator("[data-cell=risk]").all_inner_texts() == [ES["batch"]["stopped"]] * 5
+    page.unroute("**/predict*")
+    page.locator("[data-open]").nth(3).click()
+    check_result(page)
 
 
 def test_without_a_script_one_image_is_sent(open_page: OpenPage) -> None:

@@ -92,6 +92,24 @@ def test_an_example_is_one_click(open_page: OpenPage, script: bool) -> None:
         assert page.locator(f"{RESULT} .file-name").inner_text() == ES["examples"]["one"].format(number=2)
 
 
+def test_an_example_that_cannot_be_had_is_told_and_a_late_one_does_no_harm(open_page: OpenPage) -> None:
+    page = open_page(expected="Failed to load resource")
+    page.route("**/examples/drawn-1.jpg", lambda route: route.abort())
+    page.locator(".example").first.click()
+    page.wait_for_selector(PROBLEM)
+    assert title(page) == ES["problems"]["unreachable"]["title"]
+    page = open_page()
+    held = []
+    page.route("**/examples/drawn-1.jpg", lambda route: held.append(route))
+    page.locator(".example").first.click()
+    choose(page, name="mine.jpg")
+    check_result(page)
+    for route in held:
+        route.continue_()
+    page.wait_for_timeout(300)
+    assert page.locator(f"{RESULT} .file-name").inner_text() == "mine.jpg"
+
+
 def test_the_preview_is_there_while_the_answer_is_not(open_page: OpenPage) -> None:
     page = open_page(expected="ERR_FAILED")
     held = []
@@ -119,6 +137,9 @@ def test_an_upload_can_be_cancelled(open_page: OpenPage) -> None:
     assert page.locator("body").get_attribute("data-state") == "empty"
     assert page.locator("h1").is_visible()
     page.unroute("**/result*")
+    page.click('[data-views="2"]')
+    page.wait_for_timeout(300)
+    assert page.locator("body").get_attribute("data-state") == "empty", "a cancelled image must not be sent after all"
     choose(page)
     check_result(page)
 
@@ -196,7 +217,7 @@ def test_a_service_without_a_place_says_when_to_come_back(
         page = open_page(at=address, expected="503")
         host, port = address.removeprefix("http://").split(":")
         with socket.create_connection((host, int(port))) as slow:
-            slow.sendall(b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n")
+            slow.sendall(b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n")
             page.wait_for_timeout(300)
             choose(page)
             page.wait_for_selector(PROBLEM)

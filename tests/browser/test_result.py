@@ -117,8 +117,14 @@ def test_another_language_keeps_the_image(open_page: OpenPage) -> None:
     page.click('.languages a[hreflang="en"]')
     page.wait_for_selector("html[lang=en]")
     check_result(page)
-    assert "views: 2" in page.locator(".provenance").inner_text()
     assert page.locator("#ranking").inner_text() == EN["result"]["ranking"]
+    assert "views: 2" in page.locator(".provenance").inner_text()
+    page.click('.languages a[hreflang="es"]')
+    page.wait_for_selector("html[lang=es]")
+    check_result(page)
+    assert page.locator("#ranking").inner_text() == ES["result"]["ranking"]
+    page.click('[data-views="4"]')
+    page.wait_for_selector(".provenance:has-text('vistas: 4')")
 
 
 @pytest.mark.parametrize(("path", "texts"), [("/", ES), ("/?lang=en", EN)], ids=["es", "en"])

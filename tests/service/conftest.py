@@ -37,7 +37,7 @@ def open_client(fake_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Ite
     clients: list[TestClient] = []
 
     def open_(**changes: object) -> TestClient:
-        client = TestClient(create_app(fake_settings.model_copy(update=changes)))
+        client = TestClient(create_app(fake_settings.model_copy(update=changes)), base_url="http://localhost")
         client.__enter__()
         clients.append(client)
         deadline = time.monotonic() + 20

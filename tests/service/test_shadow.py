@@ -110,3 +110,13 @@ def test_only_a_share_is_sampled(shadowed: Settings, open_client: Callable[..., 
         client.post("/predict", content=lesion())
     assert "lunar_shadow_requests_total" not in client.get("/metrics").text.replace("# ", "").split("TYPE")[0]
     assert all(outcome(client, name) == 0 for name in ("agreed", "differed", "skipped", "failed"))
+
+
+def test_a_challenger_that_is_withdrawn_runs_no_more(
+    shadowed: Settings, registry: Registry, open_client: Callable[..., TestClient]
+) -> None:
+    client = open_shadowed(open_client, shadowed)
+    with registry._client() as mlflow:
+        mlflow.delete_registered_model_alias(registry.name, "challenger")
+    client.post("/admin/reload")
+    wait_for(lambda: client.get("/model").json()["shadow"] is None)

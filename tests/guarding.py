@@ -1,0 +1,55 @@
+"""A real service that others could reach: on every address of this machine, with keys, a secret and an audit file."""
+
+import json
+import shutil
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from service.key import new_key
+from tests.running import running_service
+
+SECRET = "a secret of the tests, long enough to be one"
+
+
+@dataclass(frozen=True, slots=True)
+class Guarded:
+    """Its address, what opens it, and the files it reads and writes."""
+
+    address: str
+    user: dict[str, str]
+    admin: dict[str, str]
+    keys_file: Path
+    audit_file: Path
+    log: Path
+
+    def lines(self) -> list[dict[str, Any]]:
+        """The request log, as the service printed it."""
+        found = [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
+        return [line for line in found if line["message"] == "request"]
+
+
+@contextmanager
+def guarded_service(starter_home: Path, folder: Path, **settings: str) -> Iterator[Guarded]:
+    """Serve the starter from a copy of its registry's database; what it knows stays where it lies."""
+    home = Path(shutil.copytree(starter_home, folder / "home", ignore=shutil.ignore_patterns("artifacts", "*.log")))
+    made = {role: new_key(f"test-{role}", role) for role in ("user", "admin")}
+    keys_file, audit_file = folder / "keys.txt", folder / "audit.log"
+    keys_file.write_text("".join(f"{key.line}\n" for key, _ in made.values()))
+    user, admin = ({"X-API-Key": sent} for _, sent in made.values())
+    settings = {"rate_limit": "off", "keys_file": str(keys_file), "audit_file": str(audit_file)} | settings
+    with running_service(home, host="0.0.0.0", secret=SECRET, **settings) as address:
+        yield Guarded(address, user, admin, keys_file, audit_file, home / "service.log")
+
+
+def address_of_this_machine() -> str | None:
+    """One that is not loopback, or None: browsers trust localhost more than any other plain HTTP."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # sends nothing: it only chooses the interface
+        except OSError:
+            return None
+        return str(probe.getsockname()[0])
