@@ -17,12 +17,16 @@ from pydantic import ValidationError
 
 from inference.curves import Curves
 from inference.manifest import Manifest, Part
+from inference.novelty import MOST_COMPONENTS, Novelty, Trial
 
 MANIFEST = "manifest.json"
 HEAD = "head.npz"
 GOLDEN = "golden.npz"
 CARD = "MODEL_CARD.md"
 CURVES = "curves.json"
+COMPONENTS = "novelty.npz"
+TRIAL = "novelty.json"
+UNIT_TOLERANCE = 0.01  # of a vector in float16, which has three digits
 MAX_ARRAY_BYTES = 256_000_000  # a head has kilobytes, golden images at 480 pixels have megabytes
 
 _Part = TypeVar("_Part", bound=Part)
@@ -65,13 +69,16 @@ class Golden:
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """A verified bundle; the curves are for the model page and may be missing."""
+    """A verified bundle. The curves are for the model page and may be missing; without `novelty` it cannot tell which
+    images it was not made for.
+    """
 
     path: Path
     manifest: Manifest
     head: Head
     golden: Golden
     curves: Curves | None = None
+    novelty: Novelty | None = None
 
 
 def write(folder: Path, *, description: Mapping[str, Any], head: Head, golden: Golden) -> Bundle:
@@ -89,7 +96,7 @@ def write(folder: Path, *, description: Mapping[str, Any], head: Head, golden: G
 
 
 def open_bundle(folder: Path) -> Bundle:
-    """Open and verify a bundle: schema, every file's SHA-256, nothing missing, nothing extra, array shapes, curves.
+    """Open and verify a bundle: schema, every file's SHA-256, none missing, none extra, arrays, curves, novelty.
 
     Raises InvalidBundle.
     """
@@ -106,7 +113,32 @@ def open_bundle(folder: Path) -> Bundle:
     if count == 0:
         raise InvalidBundle("The bundle has no golden cases.")
     curves = _parse(Curves, (folder / CURVES).read_bytes(), CURVES) if CURVES in manifest.files else None
-    return Bundle(path=folder, manifest=manifest, head=Head(**head), golden=Golden(**golden), curves=curves)
+    return Bundle(
+        path=folder,
+        manifest=manifest,
+        head=Head(**head),
+        golden=Golden(**golden),
+        curves=curves,
+        novelty=_read_novelty(folder, manifest),
+    )
+
+
+def _read_novelty(folder: Path, manifest: Manifest) -> Novelty | None:
+    present = {COMPONENTS, TRIAL} & set(manifest.files)
+    if not present:
+        return None
+    if len(present) == 1:
+        raise InvalidBundle(f"{COMPONENTS} and {TRIAL} belong together; there is only {present.pop()}.")
+    trial = _parse(Trial, (folder / TRIAL).read_bytes(), TRIAL)
+    components = _read_arrays(folder / COMPONENTS, {"components": np.float16})["components"]
+    features = manifest.feature_shape[2]
+    _expect_shape("novelty's components", components, (*components.shape[:1], features))
+    if not 0 < len(components) < min(features, MOST_COMPONENTS + 1):
+        raise InvalidBundle(f"{COMPONENTS} holds {len(components)} components; allowed: 1 to {MOST_COMPONENTS}.")
+    lengths = np.linalg.norm(components.astype(np.float64), axis=1)
+    if not (np.abs(lengths - 1) < UNIT_TOLERANCE).all():  # written so that a NaN is refused too
+        raise InvalidBundle(f"{COMPONENTS} holds components that are no unit vectors.")
+    return Novelty(components=components, trial=trial)
 
 
 def _read_manifest(folder: Path) -> Manifest:

@@ -12,11 +12,22 @@ from inference.explanation import ClassMap, Question, class_maps
 from inference.heatmap import canvas, reduce
 from inference.image import Box
 from inference.probability import softmax
+from inference.quality import Flaw, find_flaws
 from inference.risk import ConfidenceLevel, RiskLevel, confidence_level, malignant_probability, risk_level
 from inference.runtimes import Outputs, Precision, Runtime, open_runtime
 from inference.taxonomy import CLASSES
 
-WarningCode = Literal["untrained_model", "first_frame_only", "low_resolution", "no_positive_evidence", "stale_model"]
+WarningCode = (
+    Literal[
+        "untrained_model",
+        "first_frame_only",
+        "low_resolution",
+        "out_of_distribution",
+        "no_positive_evidence",
+        "stale_model",
+    ]
+    | Flaw
+)
 
 ENLARGED = 2  # an image that had to grow by more than this shows less detail than the model learnt from
 
@@ -26,7 +37,8 @@ class Prepared:
     """An image ready for the model: `batch` uint8 [views, size, size, 3].
 
     `picture` uint8 RGB is the upright image at the size that heat maps are drawn in, so that a waiting request holds
-    little memory; `width`, `height` and `field_of_view` are pixels of the image as it was uploaded.
+    little memory; `width`, `height` and `field_of_view` are pixels of the image as it was uploaded; `flaws` are of what
+    the model sees.
     """
 
     batch: NDArray[np.uint8]
@@ -35,6 +47,7 @@ class Prepared:
     height: int
     field_of_view: Box
     more_frames: bool
+    flaws: tuple[Flaw, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +106,15 @@ class Classifier:
         picture = image.decode(data, max_pixels=max_pixels)
         height, width = picture.rgb.shape[:2]
         view = image.field_of_view(width=width, height=height, spec=spec)
+        square = image.fit(picture.rgb, spec)
         return Prepared(
-            batch=views.spread(image.fit(picture.rgb, spec), tta),
+            batch=views.spread(square, tta),
             picture=reduce(picture.rgb, on=canvas(width=width, height=height, view=view)),
             width=width,
             height=height,
             field_of_view=view,
             more_frames=picture.more_frames,
+            flaws=find_flaws(square),
         )
 
     def run(self, batch: NDArray[np.uint8]) -> Outputs:
@@ -111,6 +126,16 @@ class Classifier:
         manifest = self.bundle.manifest
         probabilities = softmax(outputs.logits, manifest.temperature).mean(axis=0)
         malignant = malignant_probability(probabilities)
+        return Prediction(
+            probabilities=probabilities,
+            malignant_probability=malignant,
+            risk=risk_level(malignant, manifest.thresholds),
+            confidence=confidence_level(float(probabilities.max())),
+            warnings=self._warnings(prepared, outputs),
+        )
+
+    def _warnings(self, prepared: Prepared, outputs: Outputs) -> tuple[WarningCode, ...]:
+        manifest, novelty = self.bundle.manifest, self.bundle.novelty
         warnings: list[WarningCode] = []
         if not manifest.trained:
             warnings.append("untrained_model")
@@ -118,13 +143,10 @@ class Classifier:
             warnings.append("first_frame_only")
         if ENLARGED * min(prepared.field_of_view.width, prepared.field_of_view.height) < manifest.preprocessing.size:
             warnings.append("low_resolution")
-        return Prediction(
-            probabilities=probabilities,
-            malignant_probability=malignant,
-            risk=risk_level(malignant, manifest.thresholds),
-            confidence=confidence_level(float(probabilities.max())),
-            warnings=tuple(warnings),
-        )
+        warnings.extend(prepared.flaws)
+        if novelty and novelty.is_beyond(outputs.features):
+            warnings.append("out_of_distribution")
+        return tuple(warnings)
 
     def explain(self, prepared: Prepared, outputs: Outputs, question: Question) -> Explanation:
         """The prediction and the class maps asked for, from the same outputs."""

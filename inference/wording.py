@@ -27,6 +27,18 @@ WARNINGS: dict[WarningCode, dict[Language, str]] = {
         "es": "La imagen es muy pequeña para este modelo: se ha ampliado y la respuesta es menos fiable.",
         "en": "The image is very small for this model: it was enlarged, and the answer is less reliable.",
     },
+    "blurred": {
+        "es": "La imagen está borrosa o no tiene detalle: la respuesta es menos fiable.",
+        "en": "The image is blurred or has no detail: the answer is less reliable.",
+    },
+    "dark": {
+        "es": "La imagen está demasiado oscura: la respuesta es menos fiable.",
+        "en": "The image is too dark: the answer is less reliable.",
+    },
+    "out_of_distribution": {
+        "es": "La imagen no se parece a las dermatoscopias con las que aprendió el modelo: no se fíe de la respuesta.",
+        "en": "The image is unlike the dermoscopic images that the model learnt from: do not rely on the answer.",
+    },
     "no_positive_evidence": {
         "es": "El modelo no encontró en la imagen nada que apoye una de las clases explicadas; su mapa está vacío.",
         "en": "The model found nothing in the image that supports one of the explained classes; its map is empty.",

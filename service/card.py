@@ -54,7 +54,10 @@ def add_card(
 
 
 def describe_card(serving: Serving, language: Language) -> dict[str, Any]:
-    """What the template shows of a bundle; an untrained one has no numbers, one without curves no charts of them."""
+    """What the template shows of a bundle; an untrained one has no numbers, one without curves no charts of them.
+
+    Without a trial it says that the model cannot tell images that it was not made for.
+    """
     bundle = serving.classifier.bundle
     manifest, curves = bundle.manifest, bundle.curves
     described: dict[str, Any] = {"serving": serving, "manifest": manifest, "curves": curves}
@@ -62,6 +65,7 @@ def describe_card(serving: Serving, language: Language) -> dict[str, Any]:
         return described
     described |= {
         "metrics": manifest.metrics,
+        "trial": bundle.novelty.trial if bundle.novelty else None,
         "names": {each.code: each.name(language) for each in DIAGNOSES},
         "overall": {name: is_share for name, is_share in OVERALL.items() if name in manifest.metrics.overall},
         "per_class": PER_CLASS,

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from inference.novelty import Trial
 from inference.taxonomy import BY_CODE, CLASSES
 
 _OVERALL = {
@@ -17,14 +18,15 @@ _OVERALL = {
 }
 
 
-def render_card(description: Mapping[str, Any]) -> str:
-    """Markdown. An untrained bundle gets a card that says so and nothing else."""
+def render_card(description: Mapping[str, Any], *, trial: Trial | None) -> str:
+    """Markdown. An untrained bundle gets a card that says so and nothing else; `trial` is that of its novelty."""
     title = f"# Model card: {description['name']}\n"
     if not description["trained"]:
         return (
             f"{title}\nThis network is **untrained**: its answers mean nothing. It exists for tests and benchmarks.\n"
         )
-    sections = (_intended(), _network(description), _data(description), _metrics(description), _limits())
+    results = (_metrics(description), _novelty(trial))
+    sections = (_intended(), _network(description), _data(description), *results, _limits())
     return "\n".join((title, *sections))
 
 
@@ -84,6 +86,28 @@ def _metrics(description: Mapping[str, Any]) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _novelty(trial: Trial | None) -> str:
+    heading = "## Images that it was not made for\n\n"
+    if trial is None:
+        return f"{heading}It **cannot tell** them: no image gets the warning `out_of_distribution`.\n"
+    auc, windows_auc = (_interval(each.model_dump()) for each in (trial.auc, trial.windows_auc))
+    return (
+        f"{heading}"
+        "The warning `out_of_distribution` means that an image's features lie off the main directions of the training "
+        f"images' features: sin^2 of the angle above {trial.threshold:.4f}. {trial.validation_kept:.1%} of the "
+        f"validation images, which the threshold was chosen on, stay below it; {trial.test_flagged:.1%} of the test "
+        "images are flagged.\n\n"
+        f"Against the {trial.photos} photos in {trial.source}, which are no dermoscopy: AUROC {auc} with the test "
+        f"images, intervals by bootstrap over lesions and photos; {trial.flagged} of {trial.photos} photos are "
+        f"flagged, and {trial.confident} of them pass without the warning and with medium or high confidence. "
+        f"With their four corners as images of their own: AUROC {windows_auc}, {trial.windows_flagged} of "
+        f"{trial.windows} flagged.\n\n"
+        "These photos are far from dermoscopy, and the score was chosen on them: the numbers flatter it. Clinical "
+        "photographs of skin are nearer and were not measured: **no warning is no proof** that the model knows what "
+        "it sees.\n"
+    )
 
 
 def _interval(number: Mapping[str, float]) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.curves import Curves
+from inference.image import Preprocessing
 from inference.manifest import Data, Metrics
 from inference.probability import softmax
 from inference.risk import Thresholds
@@ -18,6 +19,7 @@ from training.backbones import BACKBONES
 from training.config import Config
 from training.curves import measure_curves
 from training.index import limit_classes, read_index
+from training.model import Responses
 from training.predictions import Predictions, from_logits
 from training.split import Split, split_records
 
@@ -26,12 +28,17 @@ _HOW = {
     "image": "Split by image, which leaks: lesions are in several parts, so the results are too good.",
 }
 
-Predict = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+CHUNK = 256  # images prepared at once: a training part may be larger than memory
+
+Predict = Callable[[NDArray[np.uint8]], Responses]
 
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What evaluation found out: what goes into the manifest, and what was answered for every image."""
+    """What evaluation found out: what goes into the manifest, and what was answered for every image.
+
+    The features are float32 [n, C], averaged over each image.
+    """
 
     temperature: float
     thresholds: Thresholds
@@ -40,6 +47,8 @@ class Findings:
     data: Data
     validation: Predictions
     test: Predictions
+    validation_features: NDArray[np.float32]
+    test_features: NDArray[np.float32]
 
 
 def read_split(config: Config, data: Path) -> Split:
@@ -53,13 +62,15 @@ def read_split(config: Config, data: Path) -> Split:
 def evaluate(predict: Predict, *, config: Config, split: Split, command: str) -> Findings:
     """Choose temperature and thresholds on validation data, then measure on the test part.
 
-    `predict`: uint8 [n, s, s, 3] -> logits float32 [n, 7]. `command` is what the model card names as the source.
+    `predict`: uint8 [n, s, s, 3] -> Responses. `command` is what the model card names as the source.
     """
-    logits, labels = _logits(predict, split.validation, config), dataset.labels_of(split.validation)
-    temperature = metrics.fit_temperature(labels, logits)
-    validation = _predictions(logits, split.validation, temperature)
+    spec = config.model.preprocessing
+    on_validation, labels = respond(predict, split.validation, spec), dataset.labels_of(split.validation)
+    temperature = metrics.fit_temperature(labels, on_validation.logits)
+    validation = _predictions(on_validation.logits, split.validation, temperature)
 
-    test = _predictions(_logits(predict, split.test, config), split.test, temperature)
+    on_test = respond(predict, split.test, spec)
+    test = _predictions(on_test.logits, split.test, temperature)
     measured = metrics.measure(
         test.labels,
         test.probabilities,
@@ -68,7 +79,7 @@ def evaluate(predict: Predict, *, config: Config, split: Split, command: str) ->
         command=command,
         seed=config.seed,
     )
-    thresholds = metrics.choose_thresholds(labels, softmax(logits, temperature))
+    thresholds = metrics.choose_thresholds(labels, softmax(on_validation.logits, temperature))
     return Findings(
         temperature=temperature,
         thresholds=thresholds,
@@ -77,11 +88,18 @@ def evaluate(predict: Predict, *, config: Config, split: Split, command: str) ->
         data=_describe(config, split),
         validation=validation,
         test=test,
+        validation_features=on_validation.pooled,
+        test_features=on_test.pooled,
     )
 
 
-def _logits(predict: Predict, records: dataset.Records, config: Config) -> NDArray[np.float32]:
-    return predict(dataset.prepare_images(records, config.model.preprocessing))
+def respond(predict: Predict, records: dataset.Records, spec: Preprocessing) -> Responses:
+    """What `predict` says of these images. Raises InvalidDataset."""
+    chunks = (records[first : first + CHUNK] for first in range(0, len(records), CHUNK))
+    found = [predict(dataset.prepare_images(chunk, spec)) for chunk in chunks]
+    return Responses(
+        logits=np.concatenate([one.logits for one in found]), pooled=np.concatenate([one.pooled for one in found])
+    )
 
 
 def _predictions(logits: NDArray[np.float32], records: dataset.Records, temperature: float) -> Predictions:

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.bundle import CARD, CURVES, Bundle, Golden, Head, write
+from inference.bundle import CARD, COMPONENTS, CURVES, TRIAL, Bundle, Golden, Head, write
 from inference.manifest import SCHEMA_VERSION, Graph
+from inference.novelty import Novelty
 from inference.probability import softmax
 from inference.risk import Thresholds
 from inference.runtimes import open_runtime
@@ -48,6 +49,7 @@ def export(
     *,
     config: Config,
     findings: Findings | None,
+    novelty: Novelty | None = None,
     probe: NDArray[np.uint8] | None = None,
 ) -> Bundle:
     """Write the bundle into `folder` (replaced if it exists), reopen it and compare each graph with the network.
@@ -72,7 +74,7 @@ def export(
         "packages": _packages(),
     }
     (folder / CONFIG).write_text(config.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    bundle = seal(folder, description, head=head, golden=golden, findings=findings)
+    bundle = seal(folder, description, head=head, golden=golden, findings=findings, novelty=novelty)
     for graph in config.graphs:
         runtime = open_runtime(bundle, name=_RUNTIME_OF[graph])
         if probe is not None:
@@ -83,9 +85,15 @@ def export(
 
 
 def seal(
-    folder: Path, description: Mapping[str, Any], *, head: Head, golden: Golden, findings: Findings | None
+    folder: Path,
+    description: Mapping[str, Any],
+    *,
+    head: Head,
+    golden: Golden,
+    findings: Findings | None,
+    novelty: Novelty | None,
 ) -> Bundle:
-    """Add what evaluation found, the curves and the card; write the manifest."""
+    """Add what evaluation found, the curves, the novelty and the card; write the manifest."""
     content = dict(description) | {
         "trained": findings is not None,
         "temperature": findings.temperature if findings else 1.0,
@@ -95,7 +103,11 @@ def seal(
     }
     if findings:
         (folder / CURVES).write_text(findings.curves.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    (folder / CARD).write_text(render_card(content), encoding="utf-8")
+    if novelty:
+        np.savez_compressed(folder / COMPONENTS, components=novelty.components)
+        (folder / TRIAL).write_text(novelty.trial.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    card = render_card(content, trial=novelty.trial if novelty else None)
+    (folder / CARD).write_text(card, encoding="utf-8")
     return write(folder, description=content, head=head, golden=golden)
 
 

@@ -18,6 +18,16 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 
+@dataclass(frozen=True, slots=True)
+class Responses:
+    """What a network says of n images: logits float32 [n, 7] and its last features, averaged over the image,
+    float32 [n, C].
+    """
+
+    logits: NDArray[np.float32]
+    pooled: NDArray[np.float32]
+
+
 @dataclass(frozen=True)
 class Network:
     """One network and its two parts. `model`: uint8 [n, s, s, 3] -> {"logits" [n, 7], "features" [n, h, w, C]}.
@@ -78,8 +88,16 @@ def in_float32(network: Network, config: ModelConfig) -> Network:
 
 def infer(network: Network, images: NDArray[np.uint8], *, batch: int = 32) -> NDArray[np.float32]:
     """The logits float32 [n, 7] of uint8 [n, s, s, 3], without training."""
-    found = [network.forward(rows)["logits"] for rows in batches(images, batch=batch)]
-    return np.concatenate([np.asarray(logits, np.float32) for logits in found])
+    return respond(network, images, batch=batch).logits
+
+
+def respond(network: Network, images: NDArray[np.uint8], *, batch: int = 32) -> Responses:
+    """Logits and pooled features of uint8 [n, s, s, 3], without training."""
+    found = [network.forward(rows) for rows in batches(images, batch=batch)]
+    return Responses(
+        logits=np.concatenate([np.asarray(one["logits"], np.float32) for one in found]),
+        pooled=np.concatenate([np.asarray(one["features"], np.float32).mean(axis=(1, 2)) for one in found]),
+    )
 
 
 def unfreeze(backbone: keras.Model, layers: int) -> None:

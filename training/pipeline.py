@@ -21,6 +21,7 @@ from training.dataset import digest_of, load_part
 from training.dossier import write_dossier
 from training.evaluation import evaluate, read_split
 from training.export import export
+from training.novelty import learn_novelty
 from training.promotion import CANDIDATE
 from training.split import Split
 from training.tracking import tracked_run
@@ -57,8 +58,12 @@ def run(config: Config, *, data: Path, folder: Path, registry: Registry, command
         histories = {stages.WARM_UP: stages.warm_up(course), stages.FINE_TUNE: stages.fine_tune(course)}
         network = model.in_float32(network, config.model)
 
-        findings = evaluate(partial(model.infer, network), config=config, split=split, command=command)
-        bundle = export(network, folder, config=config, findings=findings, probe=validation.images[:16])
+        predict = partial(model.respond, network)
+        findings = evaluate(predict, config=config, split=split, command=command)
+        novelty = learn_novelty(predict, config=config, split=split, findings=findings)
+        bundle = export(
+            network, folder, config=config, findings=findings, novelty=novelty, probe=validation.images[:16]
+        )
         with tempfile.TemporaryDirectory() as dossier:
             write_dossier(
                 Path(dossier),

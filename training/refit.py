@@ -10,11 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.bundle import MANIFEST, Bundle, open_bundle
-from inference.runtimes import Runtime, open_runtime
+from inference.runtimes import open_runtime
 from training.config import Config, InvalidConfig
-from training.evaluation import Findings, evaluate, read_split
+from training.evaluation import Findings, Predict, evaluate, read_split
 from training.export import CONFIG, seal
 from training.index import InvalidDataset
+from training.model import Responses
+from training.novelty import learn_novelty
+from training.split import Split
 
 
 def evaluate_bundle(bundle: Bundle, *, data: Path, command: str) -> Findings:
@@ -22,6 +25,12 @@ def evaluate_bundle(bundle: Bundle, *, data: Path, command: str) -> Findings:
 
     Raises InvalidConfig if the bundle does not say how it was made, InvalidDataset if the data are not the same.
     """
+    config, split = read_origin(bundle, data)
+    return evaluate(predict_with(bundle), config=config, split=split, command=command)
+
+
+def read_origin(bundle: Bundle, data: Path) -> tuple[Config, Split]:
+    """The configuration that made the bundle, and its split of the images. Raises InvalidConfig, InvalidDataset."""
     path = bundle.path / CONFIG
     if not path.is_file():
         raise InvalidConfig(f"{bundle.path} holds no {CONFIG}: it was not made by a training run.")
@@ -29,28 +38,39 @@ def evaluate_bundle(bundle: Bundle, *, data: Path, command: str) -> Findings:
     split = read_split(config, data)
     if bundle.manifest.data is None or f"digest {split.digest()[:12]}" not in bundle.manifest.data.split:
         raise InvalidDataset(f"The images under {data} are not those that {bundle.manifest.name} was trained on.")
-    runtime = open_runtime(bundle)
-    return evaluate(lambda images: _logits(runtime, images), config=config, split=split, command=command)
+    return config, split
 
 
 def refit(folder: Path, *, data: Path) -> Bundle:
-    """Recompute what rests on data (temperature, thresholds, metrics, predictions, card) and write it into the bundle.
+    """Recompute what rests on data (temperature, thresholds, metrics, curves, novelty, card), and write it.
 
     Graphs and head stay as they are. The bundle is replaced whole, or not at all.
     """
     bundle = open_bundle(folder)
-    metrics = bundle.manifest.metrics
-    findings = evaluate_bundle(bundle, data=data, command=metrics.command if metrics else "")
+    config, split = read_origin(bundle, data)
+    predict, metrics = predict_with(bundle), bundle.manifest.metrics
+    findings = evaluate(predict, config=config, split=split, command=metrics.command if metrics else "")
+    novelty = learn_novelty(predict, config=config, split=split, findings=findings)
     staging = folder.with_name(f".{folder.name}-refit")
     shutil.rmtree(staging, ignore_errors=True)
     shutil.copytree(folder, staging)
     (staging / MANIFEST).unlink()
     kept = bundle.manifest.model_dump(exclude={"files", "digest"})
-    seal(staging, kept, head=bundle.head, golden=bundle.golden, findings=findings)
+    seal(staging, kept, head=bundle.head, golden=bundle.golden, findings=findings, novelty=novelty)
     shutil.rmtree(folder)
     os.replace(staging, folder)  # noqa: PTH105 - a folder
     return open_bundle(folder)
 
 
-def _logits(runtime: Runtime, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    return np.concatenate([runtime.run(images[i : i + 1]).logits for i in range(len(images))])
+def predict_with(bundle: Bundle) -> Predict:
+    """The bundle's default graph, image by image: a batch may be large, its feature maps are not kept."""
+    runtime = open_runtime(bundle)
+
+    def predict(images: NDArray[np.uint8]) -> Responses:
+        found = [runtime.run(images[i : i + 1]) for i in range(len(images))]
+        return Responses(
+            logits=np.concatenate([one.logits for one in found]),
+            pooled=np.concatenate([one.features.mean(axis=(1, 2)) for one in found]),
+        )
+
+    return predict

@@ -80,7 +80,7 @@ def test_no_positive_evidence_gives_zeros_and_a_warning(tmp_path) -> None:
     assert explanation.maps[0].peak == 0
     assert not decode_png(explanation.maps[0].heatmap).any()
     assert (decode_png(explanation.maps[0].overlay) == (200, 100, 50)).all()
-    assert explanation.prediction.warnings == ("untrained_model", "no_positive_evidence")
+    assert explanation.prediction.warnings == ("untrained_model", "blurred", "no_positive_evidence")
 
 
 def test_the_maps_of_several_views_are_averaged_before_they_are_scaled(tmp_path) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from html import unescape
 from pathlib import Path
 
+import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
@@ -38,6 +39,9 @@ def dress(fake: Bundle, starter: Bundle, folder: Path, *, curves: bool) -> Bundl
     (folder / "manifest.json").unlink()
     if curves:
         shutil.copy(starter.path / "curves.json", folder)
+        components = np.eye(3, dtype=np.float16)[:1]  # the fake has three features
+        np.savez(folder / "novelty.npz", components=components)
+        shutil.copy(starter.path / "novelty.json", folder)
     said = {key: getattr(starter.manifest, key) for key in ("metrics", "data", "thresholds")}
     description = fake.manifest.model_dump(exclude={"files", "digest"}) | {"trained": True}
     description |= {key: value.model_dump() for key, value in said.items()}
@@ -167,6 +171,28 @@ def test_a_licence_that_allows_commerce_is_not_said_to_forbid_it(
     assert "CC BY 4.0" in text
     assert card["data"]["commerce"] not in text
     assert card["uses"]["commerce"] not in text
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_it_says_how_well_it_tells_other_images_or_that_it_cannot(
+    show: Callable[..., str], trained: Bundle, without_curves: Bundle, language: str
+) -> None:
+    locale, trial = LOCALES[language], trained.novelty.trial
+    said = locale.texts["card"]["model"]
+    telling, silent = words(show(trained, language)), words(show(without_curves, language))
+    measured = said["novelty_trial"].format(
+        flagged=locale.count(trial.flagged),
+        photos=locale.count(trial.photos),
+        source=trial.source,
+        auc=locale.decimal(trial.auc.value),
+        between=locale.between(trial.auc.low, trial.auc.high, share=False),
+    )
+    assert measured in telling
+    assert locale.percent(trial.test_flagged) in telling
+    assert said["novelty_limit"] in telling
+    assert said["novelty_none"] in silent
+    assert said["novelty_none"] not in telling
+    assert said["novelty_limit"] not in silent
 
 
 def test_without_curves_the_tables_stay(show: Callable[..., str], without_curves: Bundle) -> None:

@@ -11,20 +11,26 @@ from pathlib import Path
 import httpx2
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from inference.bundle import Bundle, open_bundle
 from inference.classifier import Classifier
 from inference.registry import Registry
 from inference.settings import RegistrySettings
+from inference.wording import WARNINGS
 from tests.running import ROOT, STARTER, running_service
 from tests.service.conftest import lesion
+from training.photos import photo_files
 
 
 def post(address: str, path: str, data: bytes) -> dict:
     response = httpx2.post(f"{address}{path}", files={"file": data}, timeout=60)
     assert response.status_code == 200, response.text
     return response.json()
+
+
+def codes(answer: dict) -> list[str]:
+    return [each["code"] for each in answer["warnings"]]
 
 
 def check_explanation(answer: dict, *, width: int, height: int) -> None:
@@ -42,7 +48,26 @@ def test_the_starter_answers_a_drawn_lesion(starter_service: str) -> None:
     check_explanation(answer, width=600, height=450)
     assert answer["field_of_view"] == {"x": 75, "y": 0, "width": 450, "height": 450}
     assert answer["model"]["backbone"] == "efficientnet-lite2"
-    assert answer["warnings"] == []
+    assert codes(answer) == ["out_of_distribution"]  # rightly: a drawing is no dermoscopy
+
+
+def test_what_is_no_dermoscopy_is_not_answered_silently(starter_service: str) -> None:
+    """A photo, a document, a black frame, a tiny and a blurred image; each warning has its words."""
+    files = {path.stem: path for path in photo_files()}
+    astronaut = Image.open(files["astronaut"])
+
+    def warned(image: Image.Image) -> list[str]:
+        buffer = io.BytesIO()
+        image.save(buffer, "PNG")
+        answer = post(starter_service, "/predict?lang=en", buffer.getvalue())
+        assert all(each["message"] == WARNINGS[each["code"]]["en"] for each in answer["warnings"])
+        return codes(answer)
+
+    assert warned(astronaut) == ["out_of_distribution"]
+    assert "out_of_distribution" in warned(Image.open(files["page"]))
+    assert warned(Image.new("RGB", (600, 450))) == ["blurred", "dark", "out_of_distribution"]
+    assert "low_resolution" in warned(astronaut.resize((40, 40)))
+    assert "blurred" in warned(astronaut.filter(ImageFilter.GaussianBlur(12)))
 
 
 def test_the_service_says_what_the_command_line_says(starter_service: str, tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ def test_v2m_from_the_registry_over_http(v2m: Bundle, tmp_path: Path) -> None:
         answer = post(address, "/predict?lang=en", lesion(width=600, height=450))
         assert answer["model"]["backbone"] == "efficientnetv2-m"
         assert answer["model"]["input_size"] == 480
-        assert [each["code"] for each in answer["warnings"]] == ["untrained_model"]
+        assert "untrained_model" in [each["code"] for each in answer["warnings"]]
         explained = post(address, "/explain?target=mel", lesion(width=600, height=450))
         check_explanation(explained, width=600, height=450)
         assert explained["explanations"][0]["class"] == "mel"

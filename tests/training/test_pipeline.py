@@ -142,13 +142,16 @@ def test_the_candidate_is_a_verified_bundle_on_both_runtimes(
     assert sum(manifest.data.images.values()) == 280
     assert np.sum(manifest.metrics.confusion) == 42
     assert sum(bundle.curves.calibrated.count) == 42
+    assert bundle.novelty.trial.validation_kept >= 0.95
+    assert bundle.novelty.trial.photos == 21
+    assert "photos are flagged" in (bundle.path / "MODEL_CARD.md").read_text()
     assert manifest.metrics.command == f"python -m training run {finished / 'drawn.toml'}"
     for runtime in ("openvino", "tensorflow"):
         classifier = Classifier.open(bundle, runtime=runtime)
         prepared = classifier.prepare((kaggle_layout / "HAM10000_images_part_1/ISIC_0000000.jpg").read_bytes())
         prediction = classifier.predict(prepared, classifier.run(prepared.batch))
         assert prediction.probabilities.sum() == pytest.approx(1)
-        assert prediction.warnings == ()
+        assert "untrained_model" not in prediction.warnings
 
 
 def test_everything_is_tracked(registry: Registry) -> None:
@@ -253,7 +256,8 @@ def test_evaluate_reproduces_the_manifest(
 def test_refit_recomputes_what_rests_on_data(finished: Path, tmp_path: Path) -> None:
     original = open_bundle(finished / "bundles" / "drawn")
     folder = Path(shutil.copytree(original.path, tmp_path / "bundle"))
-    (folder / "manifest.json").unlink()
+    for name in ("manifest.json", "novelty.npz", "novelty.json"):  # as in a bundle from before there was novelty
+        (folder / name).unlink()
     wrong = original.manifest.model_dump(exclude={"files", "digest"}) | {"temperature": 9.0}
     write(folder, description=wrong, head=original.head, golden=original.golden)
     assert main(["refit", str(folder)]) == 0
@@ -261,6 +265,7 @@ def test_refit_recomputes_what_rests_on_data(finished: Path, tmp_path: Path) -> 
     assert again.temperature == pytest.approx(original.manifest.temperature, rel=1e-3)
     assert again.metrics.confusion == original.manifest.metrics.confusion
     assert open_bundle(folder).curves.calibrated.count == original.curves.calibrated.count
+    assert open_bundle(folder).novelty.trial.threshold == pytest.approx(original.novelty.trial.threshold, rel=1e-2)
     assert again.files["graphs/openvino-fp32.bin"] == original.manifest.files["graphs/openvino-fp32.bin"]
 
 

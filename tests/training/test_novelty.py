@@ -1,0 +1,92 @@
+"""Novelty from features: the directions against a plain SVD, every class alike, the threshold, the trial."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy.stats import binom
+
+from inference.bundle import Bundle
+from inference.image import decode
+from inference.novelty import scores
+from training.card import render_card
+from training.novelty import choose_threshold, find_components
+from training.photos import photo_files, windows
+
+
+def draw_features(seed: int, *, counts: tuple[int, ...]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Classes that each spread along two directions of their own, in 40 channels, with a little noise."""
+    directions = np.linalg.qr(np.random.default_rng(5).normal(size=(40, 2 * len(counts))))[0].T
+    generator = np.random.default_rng(seed)
+    labels = np.repeat(np.arange(len(counts)), counts)
+    along = generator.normal(3, 1, (len(labels), 2))
+    x = np.stack([a @ directions[2 * label : 2 * label + 2] for a, label in zip(along, labels, strict=True)])
+    return (x + generator.normal(0, 0.1, x.shape)).astype(np.float32), labels
+
+
+def test_the_components_span_what_the_singular_vectors_do() -> None:
+    x, labels = draw_features(0, counts=(50, 50, 50))
+    components = find_components(x, labels, count=4)
+    assert components.dtype == np.float16
+    _, _, vectors = np.linalg.svd(x.astype(float))
+    own, plain = components.astype(float), vectors[:4]
+    assert np.abs(own.T @ own - plain.T @ plain).max() < 2e-3
+    assert np.abs(own @ own.T - np.eye(4)).max() < 2e-3
+
+
+def test_a_rare_class_counts_like_the_others() -> None:
+    """Two directions for two classes; without the weights both would go to the frequent one."""
+    x, labels = draw_features(0, counts=(4000, 4))
+    rare, _ = draw_features(1, counts=(0, 200))
+    balanced, plain = find_components(x, labels, count=2), find_components(x, np.zeros_like(labels), count=2)
+    assert scores(rare, balanced).mean() < 0.5 < scores(rare, plain).mean()
+
+
+def test_it_is_deterministic() -> None:
+    x, labels = draw_features(0, counts=(30, 60))
+    assert (find_components(x, labels, count=3) == find_components(x.copy(), labels.copy(), count=3)).all()
+
+
+@pytest.mark.parametrize("count", [20, 100, 897])
+def test_the_threshold_keeps_95_percent_and_no_more_than_it_must(count: int) -> None:
+    values = np.random.default_rng(count).permutation(np.linspace(0, 0.5, count))
+    kept = (values <= choose_threshold(values)).sum()
+    assert 0 <= kept - 0.95 * count <= 2
+
+
+def test_it_keeps_as_many_of_images_it_has_not_seen() -> None:
+    counts = (900, 500, 100)
+    components = find_components(*draw_features(0, counts=counts), count=6)
+    threshold = choose_threshold(scores(draw_features(1, counts=counts)[0], components))
+    fresh = scores(draw_features(2, counts=counts)[0], components)
+    low, high = binom.ppf([0.001, 0.999], len(fresh), 0.95)
+    assert low <= (fresh <= threshold).sum() <= high
+    noise = np.random.default_rng(3).normal(0, 1, (100, 40)).astype(np.float32)
+    assert (scores(noise, components) > threshold).all()
+
+
+def test_the_starters_threshold_keeps_95_percent(starter: Bundle) -> None:
+    trial, images = starter.novelty.trial, starter.manifest.data.images
+    assert 0.95 <= trial.validation_kept <= 0.95 + 2 / images["validation"]
+    low, high = binom.ppf([0.001, 0.999], images["test"], 0.05) / images["test"]
+    assert low <= trial.test_flagged <= high
+
+
+def test_the_photos_are_what_the_wheels_ship() -> None:
+    """None that is not there, none twice; a photo is itself and its four corners."""
+    paths = photo_files()
+    assert len({path.stem for path in paths}) == len(paths) == 21
+    whole, *corners = windows(paths[0])
+    assert (whole.rgb == decode(paths[0].read_bytes()).rgb).all()
+    assert whole.whole
+    height, width = whole.rgb.shape[:2]
+    side = min(height, width) // 2
+    assert [each.rgb.shape for each in corners] == [(side, side, 3)] * 4
+    assert not any(each.whole for each in corners)
+    assert (corners[-1].rgb == whole.rgb[-side:, -side:]).all()
+
+
+def test_a_card_without_a_trial_says_that_it_cannot_tell(starter: Bundle) -> None:
+    description = starter.manifest.model_dump(mode="json")
+    assert "**cannot tell**" in render_card(description, trial=None)
+    assert "**cannot tell**" not in render_card(description, trial=starter.novelty.trial)
+    assert render_card(description, trial=starter.novelty.trial) == (starter.path / "MODEL_CARD.md").read_text()
