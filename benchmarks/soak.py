@@ -85,8 +85,9 @@ async def soak(address: str, pid: int, seconds: float) -> tuple[dict[str, object
     capacity = await _capacity(address)
     await _overload(address, Tally(), rate=OVERLOAD * capacity, seconds=WARM_UP_S)
     before = await _at_rest(pid)
-    tally = Tally()
+    tally, spent = Tally(), time.process_time()
     lost = await _overload(address, tally, rate=OVERLOAD * capacity, seconds=seconds)
+    spent = time.process_time() - spent
     after = await _at_rest(pid)
     goodput = tally.statuses["good 200"] / seconds
     report = {
@@ -96,6 +97,7 @@ async def soak(address: str, pid: int, seconds: float) -> tuple[dict[str, object
         "sent_per_second": round((sum(tally.statuses.values()) + lost) / seconds, 1),
         "goodput_per_second": round(goodput, 1),
         "goodput_of_capacity": round(goodput / capacity, 2),
+        "generator_cores": round(spent / seconds, 2),  # which it takes from the service
         "statuses": dict(sorted(tally.statuses.items())),
         "milliseconds": {
             name: {f"p{p}": round(float(np.percentile(values, p)), 1) for p in (50, 99)}

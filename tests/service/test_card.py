@@ -213,7 +213,7 @@ def test_an_untrained_bundle_has_no_results(show: Callable[..., str], fake_bundl
 
 
 def test_before_there_is_a_model_it_says_so(tmp_path: Path) -> None:
-    with TestClient(create_app(Settings(home=tmp_path))) as client:
+    with TestClient(create_app(Settings(home=tmp_path)), base_url="http://localhost") as client:
         response = client.get("/model-card?lang=en")
     assert response.status_code == 503
     assert int(response.headers["Retry-After"]) > 0
