@@ -5,8 +5,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.browser.chromium import NoChromium, chromium
-
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
@@ -28,15 +26,6 @@ COLLISIONS = """
     .map(([other]) => `${one} and ${other}`));
 })
 """
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator["Browser"]:
-    try:
-        with chromium() as opened:
-            yield opened
-    except NoChromium as error:
-        pytest.skip(str(error))
 
 
 @pytest.fixture
