@@ -71,13 +71,9 @@ class Follower:
         self.serving: Serving | None = None
         self.refusal: Refusal | None = None
         self.confirmed_at: float | None = None  # of time.monotonic()
+        self.withdrawn = False  # the registry's last word was that nothing is behind this alias
         self._registry, self._cache, self._settings = registry, cache, settings
         self._bar: _Bar | None = None
-
-    @property
-    def withdrawn(self) -> bool:
-        """Whether the registry's last word was that nothing is behind this alias."""
-        return self.refusal is not None and self.refusal.reason.endswith(REASONS[NoSuchModel])
 
     @property
     def name(self) -> str:
@@ -122,8 +118,10 @@ class Follower:
     def _confirm(self) -> None:
         self.confirmed_at = time.monotonic()
         self.refusal = self._bar = None
+        self.withdrawn = False
 
     def _refuse(self, version: Version | None, error: Exception) -> Outcome:
+        self.withdrawn = isinstance(error, NoSuchModel)
         known = REASONS.get(type(error))
         lasting = version is not None and (isinstance(error, _LASTING) or known is None)
         refusal = Refusal(version.version if version else None, f"{self.name}: {known or 'it cannot be loaded.'}")
