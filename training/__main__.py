@@ -81,6 +81,15 @@ def _run(given: argparse.Namespace, settings: RegistrySettings, registry: Regist
     print(f"{result.bundle.path} is version {result.version.version}, alias {result.version.alias}")
 
 
+def _fold(given: argparse.Namespace, settings: RegistrySettings, *_: object) -> None:
+    config = load(given.config)
+    from training.pipeline import run_fold
+
+    print(
+        f"Trained: {run_fold(config, given.number, data=DataSettings().data, home=settings.home)}/fold-{given.number}"
+    )
+
+
 def _show_augmented(given: argparse.Namespace, *_: object) -> None:
     config = load(given.config)
     from training.contact_sheet import write_contact_sheet
@@ -151,6 +160,9 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     add = action("run", _run, "train, evaluate, export, publish as candidate; goes on if it was killed").add_argument
     add("config", type=Path)
     add("--bundle", type=Path, help="folder to write the bundle to; default: under LUNAR_HOME")
+    add = action("fold", _fold, "train one network of a cross-validation; `run` puts them together").add_argument
+    add("config", type=Path)
+    add("number", type=int, help="counted from 1")
     add = action("show-augmented", _show_augmented, "write a contact sheet of augmented training images").add_argument
     add("config", type=Path)
     add("out", type=Path, help="a PNG; it shows data-set images, so keep it to yourself")

@@ -30,12 +30,19 @@ class DataConfig(Section):
     images: tuple[str, ...] = Field(min_length=1)
     per_class: int | None = Field(None, ge=20, description="only so many images of each class: for a smoke run")
     split: Literal["lesion", "image"]
-    fractions: tuple[float, float, float]
+    fractions: tuple[float, float, float] | None = Field(None, description="of training, validation and test part")
+    folds: int | None = Field(
+        None, ge=3, le=10, description="in place of fractions: one network a fold, all are served"
+    )
 
     @model_validator(mode="after")
-    def _whole(self) -> Self:
-        if abs(sum(self.fractions) - 1) > 1e-9 or min(self.fractions) <= 0:
+    def _divided(self) -> Self:
+        if (self.fractions is None) == (self.folds is None):
+            raise ValueError("either fractions or folds say how the images are divided")
+        if self.fractions and (abs(sum(self.fractions) - 1) > 1e-9 or min(self.fractions) <= 0):
             raise ValueError(f"the fractions {self.fractions} must be positive and sum to 1")
+        if self.folds and self.split != "lesion":
+            raise ValueError("folds are made by lesion")
         return self
 
 
@@ -89,13 +96,18 @@ class AugmentConfig(Section):
 
 
 class LossConfig(Section):
-    """Cross-entropy or focal loss on soft labels; class weights stand inside the loss."""
+    """Cross-entropy or focal loss on soft labels; class weights stand inside the loss.
+
+    `logit_adjustment` tau adds tau log(prior) to the logits while training (Menon et al., Long-Tail Learning via Logit
+    Adjustment, ICLR 2021): with 1 the network answers as if all classes were equally frequent.
+    """
 
     kind: Literal["cross_entropy", "focal"]
     label_smoothing: float = Field(ge=0, lt=1)
     class_weights: Literal["none", "balanced"]
     focal_gamma: float = Field(ge=0)
     focal_alpha: float = Field(gt=0, le=1)
+    logit_adjustment: float = Field(0, ge=0)
 
 
 class OptimiserConfig(Section):
@@ -113,16 +125,37 @@ class OptimiserConfig(Section):
 
 
 class StageConfig(Section):
-    """One stage: how many of the backbone's last layers train (none in warm-up), how long, how fast."""
+    """One stage: how many of the backbone's last layers train (none in warm-up), how long, how fast.
+
+    `batch_norm`: of how many of the last layers BatchNorm trains, too. `size` and `images`: a stage may see smaller
+    images, or other files of them, than the model is made for.
+    """
 
     layers: int = Field(ge=0)
+    batch_norm: int = Field(0, ge=0)
+    size: int | None = Field(None, ge=32, le=2048)
+    images: tuple[str, ...] | None = None
     epochs: int = Field(ge=0)
     learning_rate: float = Field(gt=0)
     patience: int = Field(ge=1, description="epochs without a better validation loss before it stops")
 
 
+class PretrainConfig(StageConfig):
+    """A stage before all others, on a data set of its own: a table of labels beside a folder of images."""
+
+    name: str
+    citation: str
+    licence: str
+    labels: str
+    images: tuple[str]
+    size: int = Field(ge=32, le=2048)
+
+
 class Config(Section):
-    """One run."""
+    """One run. `pretrain` comes before warm-up and is shared by all folds; `finish` comes after fine-tuning.
+
+    `stored_as` is how the OpenVINO graph keeps its weights; it computes in float32 in any case.
+    """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")
     seed: int
@@ -134,6 +167,17 @@ class Config(Section):
     optimiser: OptimiserConfig
     warm_up: StageConfig
     fine_tune: StageConfig
+    stored_as: Literal["float32", "float16"] = "float32"
+    pretrain: PretrainConfig | None = None
+    finish: StageConfig | None = None
+
+    @model_validator(mode="after")
+    def _held_out(self) -> Self:
+        if self.data.folds is None and any(
+            each and each.images for each in (self.warm_up, self.fine_tune, self.finish)
+        ):
+            raise ValueError("only with folds may a stage have images of its own")
+        return self
 
 
 def load(path: Path) -> Config:

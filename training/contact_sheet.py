@@ -18,7 +18,7 @@ SIDE = 160
 
 def write_contact_sheet(config: Config, *, data: Path, path: Path) -> None:
     """Write a PNG of ROWS training images and COLUMNS - 1 augmented versions of each. Raises InvalidDataset."""
-    records = read_split(config, data).train[:ROWS]
+    records = next(iter(read_split(config, data).parts().values()))[:ROWS]
     images = tf.constant(prepare_images(records, config.model.preprocessing))
     labels = tf.constant(np.eye(len(CLASSES), dtype=np.float32)[labels_of(records)])
     columns = [images.numpy()]

@@ -20,6 +20,7 @@ from training import plots
 from training.config import Config
 from training.dataset import prepare_images
 from training.evaluation import Findings
+from training.folds import Folds
 from training.operating import calibration, operating_points
 from training.predictions import draw_cases, report_json, report_text, write_predictions
 from training.progress import History
@@ -34,7 +35,7 @@ def write_dossier(
     folder: Path,
     *,
     config: Config,
-    split: Split,
+    split: Split | Folds,
     histories: Mapping[str, History],
     findings: Findings,
     bundle: Bundle,
@@ -52,7 +53,7 @@ def write_dossier(
     plots.save(_cases(config, split, findings, bundle), folder / "plots" / "cases.png")
 
 
-def _write_numbers(folder: Path, *, config: Config, split: Split, findings: Findings, metadata: Path) -> None:
+def _write_numbers(folder: Path, *, config: Config, split: Split | Folds, findings: Findings, metadata: Path) -> None:
     test, seed = findings.test, config.seed
     content: dict[str, Any] = {
         "metrics": findings.metrics.model_dump(mode="json"),
@@ -85,7 +86,7 @@ def _draw(folder: Path, *, findings: Findings, about: str) -> None:
         plots.save(figure, folder / f"{name}.svg")
 
 
-def _cases(config: Config, split: Split, findings: Findings, bundle: Bundle) -> Any:
+def _cases(config: Config, split: Split | Folds, findings: Findings, bundle: Bundle) -> Any:
     """Grad-CAM++ of the predicted class for some right and some wrong answers, as the service draws it."""
     runtime = open_runtime(bundle)
     size = config.model.preprocessing.size
@@ -108,4 +109,5 @@ def _cases(config: Config, split: Split, findings: Findings, bundle: Bundle) -> 
 
 def _about(config: Config) -> str:
     leak = ", split by image (leaky)" if config.data.split == "image" else ""
-    return f"test part, {config.name}{leak}"
+    part = "held-out images" if config.data.folds else "test part"
+    return f"{part}, {config.name}{leak}"

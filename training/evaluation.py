@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from inference.bundle import Head
 from inference.curves import Curves
 from inference.image import Preprocessing
 from inference.manifest import Data, Metrics
@@ -18,7 +19,9 @@ from training import dataset, metrics
 from training.backbones import BACKBONES
 from training.config import Config
 from training.curves import measure_curves
-from training.index import limit_classes, read_index
+from training.ensemble import held_out
+from training.folds import Folds, fold_records
+from training.index import limit_classes, read_index, read_lesions
 from training.model import Responses
 from training.predictions import Predictions, from_logits
 from training.split import Split, split_records
@@ -27,6 +30,11 @@ _HOW = {
     "lesion": "Split by lesion: no lesion is in two parts.",
     "image": "Split by image, which leaks: lesions are in several parts, so the results are too good.",
 }
+
+HELD_OUT = (
+    "Every image is answered by the one of the {count} networks that was not trained on its lesion. What is served is "
+    "the mean of the {count}, which these images cannot measure"
+)
 
 CHUNK = 256  # images prepared at once: a training part may be larger than memory
 
@@ -37,7 +45,8 @@ Predict = Callable[[NDArray[np.uint8]], Responses]
 class Findings:
     """What evaluation found out: what goes into the manifest, and what was answered for every image.
 
-    The features are float32 [n, C], averaged over each image.
+    The features are float32 [n, C], averaged over each image. After a cross-validation both are all images, as the
+    network answered that had not seen them; `test` with a temperature from the other folds.
     """
 
     temperature: float
@@ -51,35 +60,83 @@ class Findings:
     test_features: NDArray[np.float32]
 
 
-def read_split(config: Config, data: Path) -> Split:
+def read_split(config: Config, data: Path) -> Split | Folds:
     """The images of a configuration under the folder `data`, divided as it says. Raises InvalidDataset."""
-    records = read_index(data / config.data.metadata, [data / images for images in config.data.images])
+    metadata = data / config.data.metadata
+    records = read_index(metadata, [data / images for images in config.data.images])
     if config.data.per_class:
         records = limit_classes(records, config.data.per_class, seed=config.seed)
+    if config.data.folds:
+        lesions = read_lesions(metadata)
+        if config.data.per_class:
+            lesions = {record.lesion_id: record.label for record in records}
+        return fold_records(records, lesions=lesions, count=config.data.folds, seed=config.seed)
+    assert config.data.fractions  # the configuration has either
     return split_records(records, by=config.data.split, fractions=config.data.fractions, seed=config.seed)
 
 
-def evaluate(predict: Predict, *, config: Config, split: Split, command: str) -> Findings:
+def evaluate(predict: Predict, *, head: Head, config: Config, split: Split | Folds, command: str) -> Findings:
     """Choose temperature and thresholds on validation data, then measure on the test part.
 
-    `predict`: uint8 [n, s, s, 3] -> Responses. `command` is what the model card names as the source.
+    `predict`: uint8 [n, s, s, 3] -> Responses of the network with this `head`. `command` is what the model card names
+    as the source.
     """
+    if isinstance(split, Folds):
+        return _evaluate_folds(predict, head=head, config=config, folds=split, command=command)
     spec = config.model.preprocessing
     on_validation, labels = respond(predict, split.validation, spec), dataset.labels_of(split.validation)
     temperature = metrics.fit_temperature(labels, on_validation.logits)
-    validation = _predictions(on_validation.logits, split.validation, temperature)
-
     on_test = respond(predict, split.test, spec)
-    test = _predictions(on_test.logits, split.test, temperature)
-    measured = metrics.measure(
-        test.labels,
-        test.probabilities,
-        lesions=test.lesion_ids,
+    return _measure(
+        validation=_predictions(on_validation.logits, split.validation, temperature),
+        test=_predictions(on_test.logits, split.test, temperature),
+        features=(on_validation.pooled, on_test.pooled),
+        temperature=temperature,
         source="the test part",
+        config=config,
+        split=split,
         command=command,
-        seed=config.seed,
     )
-    thresholds = metrics.choose_thresholds(labels, softmax(on_validation.logits, temperature))
+
+
+def _evaluate_folds(predict: Predict, *, head: Head, config: Config, folds: Folds, command: str) -> Findings:
+    responses = respond(predict, folds.records, config.model.preprocessing)
+    own, labels = (
+        held_out(responses, head=head, of_image=folds.of_image, count=folds.count),
+        dataset.labels_of(folds.records),
+    )
+    temperature = metrics.fit_temperature(labels, own.logits)
+    tested = own.logits.astype(np.float64)
+    for fold in range(folds.count):
+        others = folds.of_image != fold
+        tested[~others] /= metrics.fit_temperature(labels[others], own.logits[others])
+    return _measure(
+        validation=_predictions(own.logits, folds.records, temperature),
+        test=replace(_predictions(own.logits, folds.records, temperature), probabilities=softmax(tested)),
+        features=(responses.pooled, responses.pooled),
+        temperature=temperature,
+        source="held-out images",
+        config=config,
+        split=folds,
+        command=command,
+    )
+
+
+def _measure(
+    *,
+    validation: Predictions,
+    test: Predictions,
+    features: tuple[NDArray[np.float32], NDArray[np.float32]],
+    temperature: float,
+    source: str,
+    config: Config,
+    split: Split | Folds,
+    command: str,
+) -> Findings:
+    measured = metrics.measure(
+        test.labels, test.probabilities, lesions=test.lesion_ids, source=source, command=command, seed=config.seed
+    )
+    thresholds = metrics.choose_thresholds(validation.labels, validation.probabilities)
     return Findings(
         temperature=temperature,
         thresholds=thresholds,
@@ -88,8 +145,8 @@ def evaluate(predict: Predict, *, config: Config, split: Split, command: str) ->
         data=_describe(config, split),
         validation=validation,
         test=test,
-        validation_features=on_validation.pooled,
-        test_features=on_test.pooled,
+        validation_features=features[0],
+        test_features=features[1],
     )
 
 
@@ -112,14 +169,20 @@ def _predictions(logits: NDArray[np.float32], records: dataset.Records, temperat
     )
 
 
-def _describe(config: Config, split: Split) -> Data:
-    imagenet = config.model.weights == "imagenet"
+def _describe(config: Config, split: Split | Folds) -> Data:
+    sources = [BACKBONES[config.model.backbone].citation if config.model.weights == "imagenet" else "random weights."]
+    if config.pretrain:
+        sources.append(f"Then {config.pretrain.name}: {config.pretrain.citation}")
+    how = _HOW[config.data.split]
+    if isinstance(split, Folds):
+        how = f"{split.count} folds by lesion. {HELD_OUT.format(count=split.count)}."
+    parts = split.parts()
     return Data(
         name=config.data.name,
         citation=config.data.citation,
-        pretraining=BACKBONES[config.model.backbone].citation if imagenet else "random weights.",
+        pretraining=" ".join(sources),
         licence=config.data.licence,
-        split=f"{_HOW[config.data.split]} Seed {config.seed}, digest {split.digest()[:12]}.",
-        images={"train": len(split.train), "validation": len(split.validation), "test": len(split.test)},
-        counts=dataset.counts_of((*split.train, *split.validation, *split.test)),
+        split=f"{how} Seed {config.seed}, digest {split.digest()[:12]}.",
+        images={name: len(part) for name, part in parts.items()},
+        counts=dataset.counts_of([record for part in parts.values() for record in part]),
     )

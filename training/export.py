@@ -57,7 +57,7 @@ def export(
     Without findings the bundle says that it is untrained. `probe` uint8 [n, s, s, 3] are more images to compare on,
     beside the golden cases. Raises UnstableHead, ParityError, GoldenMismatch.
     """
-    head = _head_of(network)
+    head = head_of(network)
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "graphs").mkdir(parents=True)
     images = draw_squares(size=config.model.preprocessing.size, count=GOLDEN_CASES)
@@ -70,7 +70,7 @@ def export(
         "backbone": config.model.backbone,
         "feature_shape": network.backbone.output_shape[1:],
         "head_shape": head.w.shape,
-        "graphs": {graph: _WRITERS[graph](network, folder).model_dump() for graph in config.graphs},
+        "graphs": {graph: _WRITERS[graph](network, folder, config).model_dump() for graph in config.graphs},
         "packages": _packages(),
     }
     (folder / CONFIG).write_text(config.model_dump_json(indent=1) + "\n", encoding="utf-8")
@@ -118,23 +118,24 @@ def _packages() -> dict[str, str]:
     return {"tensorflow": tf.__version__} | {package: version(package) for package in PACKAGES}
 
 
-def _head_of(network: Network) -> Head:
+def head_of(network: Network) -> Head:
+    """The dense layer as arrays. Raises UnstableHead."""
     w, b = (np.asarray(array, np.float32) for array in network.head.get_weights())
     if w.max() >= LARGEST_HEAD_WEIGHT:
         raise UnstableHead(f"The largest head weight is {w.max():.2f}; it must stay below {LARGEST_HEAD_WEIGHT:.2f}.")
     return Head(w=w, b=b)
 
 
-def _write_openvino(network: Network, folder: Path) -> Graph:
+def _write_openvino(network: Network, folder: Path, config: Config) -> Graph:
     import openvino as ov
 
     graph = ov.convert_model(network.forward.get_concrete_function())
     path = "graphs/openvino-fp32.xml"
-    ov.save_model(graph, folder / path, compress_to_fp16=False)
+    ov.save_model(graph, folder / path, compress_to_fp16=config.stored_as == "float16")
     return Graph(path=path, precision="fp32", tolerance=TOLERANCE)
 
 
-def _write_keras(network: Network, folder: Path) -> Graph:
+def _write_keras(network: Network, folder: Path, _: Config) -> Graph:
     path = "graphs/keras.keras"
     network.model.save(folder / path)
     return Graph(path=path, precision="fp32", tolerance=TOLERANCE)

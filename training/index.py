@@ -47,6 +47,16 @@ def read_index(metadata: Path, folders: Iterable[Path]) -> tuple[Record, ...]:
     return records
 
 
+def read_lesions(metadata: Path) -> dict[str, int]:
+    """Every lesion's class, by its id. Raises InvalidDataset, also for a lesion with two diagnoses."""
+    lesions: dict[str, int] = {}
+    for row in _read_rows(metadata):
+        label = CLASSES.index(row["dx"])
+        if lesions.setdefault(row["lesion_id"], label) != label:
+            raise InvalidDataset(f"The lesion {row['lesion_id']} has two diagnoses in {metadata.name}.")
+    return lesions
+
+
 def limit_classes(records: Sequence[Record], count: int, *, seed: int) -> tuple[Record, ...]:
     """At most `count` records of each class, drawn by the seed, in the index's order: for smoke runs."""
     order = random.Random(seed).sample(range(len(records)), len(records))  # noqa: S311  # nosec B311

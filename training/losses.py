@@ -21,9 +21,10 @@ def build_loss(config: LossConfig, labels: NDArray[np.int64]) -> Loss:
     argmax of a soft label, which is wrong for MixUp and CutMix.
     """
     weights = keras.ops.convert_to_tensor(class_weights(labels, config.class_weights))
+    offsets = keras.ops.convert_to_tensor(config.logit_adjustment * log_priors(labels))
 
     def loss(truth: object, logits: object) -> object:
-        truth, logits = keras.ops.cast(truth, "float32"), keras.ops.cast(logits, "float32")
+        truth, logits = keras.ops.cast(truth, "float32"), keras.ops.cast(logits, "float32") + offsets
         importance = keras.ops.sum(truth * weights, axis=-1)
         if config.kind == "focal":
             each = keras.losses.categorical_focal_crossentropy(
@@ -49,3 +50,9 @@ def class_weights(labels: NDArray[np.int64], kind: str) -> NDArray[np.float32]:
     if kind == "none":
         return np.ones(len(CLASSES), np.float32)
     return (len(labels) / (len(CLASSES) * np.maximum(counts, 1))).astype(np.float32)
+
+
+def log_priors(labels: NDArray[np.int64]) -> NDArray[np.float32]:
+    """log of each class's share, float32 [7]; a class without an image counts as having one."""
+    counts = np.maximum(np.bincount(labels, minlength=len(CLASSES)), 1)
+    return np.asarray(np.log(counts / counts.sum()), np.float32)

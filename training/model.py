@@ -12,6 +12,7 @@ from inference.taxonomy import CLASSES
 from training import backbones
 from training.config import Config, ModelConfig
 from training.dataset import batches
+from training.halving import halve, rounded
 
 if TYPE_CHECKING:
     import keras
@@ -79,10 +80,27 @@ def build_for(config: Config) -> Network:
         keras.config.set_dtype_policy("float32")
 
 
-def in_float32(network: Network, config: ModelConfig) -> Network:
-    """The same weights in a network that computes in float32 on one device: what is evaluated and exported."""
-    single = build(config)
+def resized(network: Network, config: Config, size: int | None) -> Network:
+    """A network for images of `size` pixels with the same weights; the network itself if that is its size."""
+    spec = config.model.preprocessing
+    if size in (None, spec.size):
+        return network
+    other = spec.model_copy(update={"size": size})
+    built = build_for(config.model_copy(update={"model": config.model.model_copy(update={"preprocessing": other})}))
+    built.model.set_weights(network.model.get_weights())
+    return built
+
+
+def for_export(network: Network, config: Config) -> Network:
+    """The same weights in a network that computes in float32 on one device: what is evaluated and exported.
+
+    If the graph is to store 16 bits, the weights are rounded to what those can hold.
+    """
+    single = build(config.model)
     single.model.set_weights(network.model.get_weights())
+    if config.stored_as == "float16":
+        halve(single.backbone)
+        single.head.set_weights([rounded(each) for each in single.head.get_weights()])
     return single
 
 
@@ -100,15 +118,15 @@ def respond(network: Network, images: NDArray[np.uint8], *, batch: int = 32) -> 
     )
 
 
-def unfreeze(backbone: keras.Model, layers: int) -> None:
-    """Let only the last `layers` layers of the flat backbone train, and no BatchNorm.
+def unfreeze(backbone: keras.Model, layers: int, *, batch_norm: int = 0) -> None:
+    """Let only the last `layers` layers of the flat backbone train, and BatchNorm only among the last `batch_norm`.
 
-    Every BatchNorm is frozen itself: under Keras 3.15 an outer `training=True` overrides `backbone(x, training=False)`
-    and moves its statistics otherwise.
+    Every other BatchNorm is frozen itself: under Keras 3.15 an outer `training=True` overrides
+    `backbone(x, training=False)` and moves its statistics otherwise.
     """
     import keras
 
     backbone.trainable = True
-    first = len(backbone.layers) - layers
     for position, layer in enumerate(backbone.layers):
-        layer.trainable = position >= first and not isinstance(layer, keras.layers.BatchNormalization)
+        last = batch_norm if isinstance(layer, keras.layers.BatchNormalization) else layers
+        layer.trainable = position >= len(backbone.layers) - last

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,6 +16,7 @@ from training import photos
 from training.config import Config
 from training.dataset import labels_of
 from training.evaluation import Findings, Predict, respond
+from training.folds import Folds
 from training.metrics import Labels, roc_areas
 from training.resampling import interval, lesion_weights
 from training.split import Split
@@ -22,13 +25,43 @@ COMPONENTS = 32  # chosen by measurement, as the score was: docs/decisions/0012-
 KEPT = 0.95
 
 
-def learn_novelty(predict: Predict, *, config: Config, split: Split, findings: Findings) -> Novelty:
-    """Directions from the training part, the threshold from the validation part, the trial on test part and photos."""
-    training = respond(predict, split.train, config.model.preprocessing)
-    components = find_components(training.pooled, labels_of(split.train))
-    threshold = choose_threshold(scores(findings.validation_features, components))
-    trial = _try_out(predict, components=components, threshold=threshold, config=config, findings=findings)
-    return Novelty(components=components, trial=trial)
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Directions float16 [d, C], and the scores float64 [n] of images that they were not taken from."""
+
+    components: NDArray[np.float16]
+    validation: NDArray[np.float64]
+    test: NDArray[np.float64]
+
+
+def learn_novelty(predict: Predict, *, config: Config, split: Split | Folds, findings: Findings) -> Novelty:
+    """Directions from the training part, the threshold from the validation part, the trial on test part and photos.
+
+    After a cross-validation each network has its own directions, from what it was trained on, and its held-out images
+    give the threshold.
+    """
+    if isinstance(split, Folds):
+        measured = _measure_folds(split, findings)
+    else:
+        training = respond(predict, split.train, config.model.preprocessing)
+        components = find_components(training.pooled, labels_of(split.train))
+        validation, test = (scores(each, components) for each in (findings.validation_features, findings.test_features))
+        measured = Measured(components, validation, test)
+    trial = _try_out(predict, measured, config=config, findings=findings)
+    return Novelty(components=measured.components, trial=trial)
+
+
+def _measure_folds(folds: Folds, findings: Findings) -> Measured:
+    labels, width = labels_of(folds.records), findings.test_features.shape[1] // folds.count
+    components = np.zeros((folds.count * COMPONENTS, folds.count * width), np.float16)
+    held_out = np.empty(len(labels))
+    for fold in range(folds.count):
+        own, out = slice(fold * width, (fold + 1) * width), folds.of_image == fold
+        features = findings.test_features[:, own]
+        found = find_components(features[~out], labels[~out])
+        components[fold * COMPONENTS : (fold + 1) * COMPONENTS, own] = found
+        held_out[out] = scores(features[out], found)
+    return Measured(components, held_out, held_out)
 
 
 def find_components(pooled: NDArray[np.float32], labels: Labels, *, count: int = COMPONENTS) -> NDArray[np.float16]:
@@ -49,14 +82,12 @@ def choose_threshold(validation: NDArray[np.float64]) -> float:
     return float(np.quantile(validation, KEPT, method="higher"))
 
 
-def _try_out(
-    predict: Predict, *, components: NDArray[np.float16], threshold: float, config: Config, findings: Findings
-) -> Trial:
-    test, kept = scores(findings.test_features, components), scores(findings.validation_features, components)
+def _try_out(predict: Predict, measured: Measured, *, config: Config, findings: Findings) -> Trial:
+    test, threshold = measured.test, choose_threshold(measured.validation)
     shown = [window for path in photos.photo_files() for window in photos.windows(path)]
     names, whole = np.array([window.photo for window in shown]), np.array([window.whole for window in shown])
     responses = predict(_squares(shown, config.model.preprocessing))
-    found = scores(responses.pooled, components)
+    found = scores(responses.pooled, measured.components)
     beyond = found > threshold
     confident = softmax(responses.logits, findings.temperature).max(axis=1) >= MEDIUM_CONFIDENCE
 
@@ -67,7 +98,7 @@ def _try_out(
 
     return Trial(
         threshold=threshold,
-        validation_kept=float((kept <= threshold).mean()),
+        validation_kept=float((measured.validation <= threshold).mean()),
         test_flagged=float((test > threshold).mean()),
         source=photos.source(),
         photos=int(whole.sum()),

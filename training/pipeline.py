@@ -6,6 +6,7 @@ import hashlib
 import logging
 import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,17 +15,25 @@ import keras
 
 from inference.bundle import Bundle
 from inference.registry import Registry, Version
-from training import model, stages
+from training import model
 from training.checkpoint import Checkpoints
-from training.config import Config
-from training.dataset import digest_of, load_part
+from training.config import Config, InvalidConfig, StageConfig
+from training.cross_validation import train_fold, train_folds
+from training.curriculum import teach
+from training.dataset import Part, digest_of, load_part, prepare_images
 from training.dossier import write_dossier
 from training.evaluation import evaluate, read_split
-from training.export import export
+from training.export import export, head_of
+from training.folds import Folds
 from training.novelty import learn_novelty
+from training.pretraining import pretrain
+from training.progress import History
 from training.promotion import CANDIDATE
 from training.split import Split
-from training.tracking import tracked_run
+from training.stages import silent
+from training.tracking import Run, tracked_run
+
+PROBES = 16
 
 log = logging.getLogger(__name__)
 
@@ -45,25 +54,18 @@ def run(config: Config, *, data: Path, folder: Path, registry: Registry, command
     began = time.monotonic()
     keras.utils.set_random_seed(config.seed)
     split = read_split(config, data)
-    checkpoints = Checkpoints(registry.home / "runs" / f"{config.name}-{identity(config, split)}")
+    checkpoints = Checkpoints(folder_of(config, split, registry.home))
     with tracked_run(registry, config.name, checkpoints) as tracked:
         tracked.parameters(config.model_dump(mode="json") | {"split_digest": split.digest()})
         tracked.parameters({"data_digest": digest_of([record for part in split.parts().values() for record in part])})
         log.info("split %s; checkpoints in %s", split.digest()[:12], checkpoints.folder)
 
-        network = model.build_for(config)
-        spec, cache = config.model.preprocessing, registry.home / "prepared"
-        train, validation = (load_part(part, spec, cache=cache) for part in (split.train, split.validation))
-        course = stages.Course(network, train, validation, config, checkpoints, tracked.epoch)
-        histories = {stages.WARM_UP: stages.warm_up(course), stages.FINE_TUNE: stages.fine_tune(course)}
-        network = model.in_float32(network, config.model)
-
+        network, histories = _train(config, split, data=data, home=registry.home, checkpoints=checkpoints, run=tracked)
         predict = partial(model.respond, network)
-        findings = evaluate(predict, config=config, split=split, command=command)
+        findings = evaluate(predict, head=head_of(network), config=config, split=split, command=command)
         novelty = learn_novelty(predict, config=config, split=split, findings=findings)
-        bundle = export(
-            network, folder, config=config, findings=findings, novelty=novelty, probe=validation.images[:16]
-        )
+        probe = prepare_images(split.test[:PROBES], config.model.preprocessing)
+        bundle = export(network, folder, config=config, findings=findings, novelty=novelty, probe=probe)
         with tempfile.TemporaryDirectory() as dossier:
             write_dossier(
                 Path(dossier),
@@ -75,14 +77,46 @@ def run(config: Config, *, data: Path, folder: Path, registry: Registry, command
                 metadata=data / config.data.metadata,
             )
             tracked.folder(Path(dossier))
-        for best in sorted(checkpoints.folder.glob("*-best.npz")):
-            tracked.file(best, "checkpoints")
+        for best in sorted(checkpoints.folder.rglob("*-best.npz")):
+            tracked.file(best, f"checkpoints/{best.parent.relative_to(checkpoints.folder)}")
         tracked.metrics({name: each.value for name, each in findings.metrics.overall.items()}, prefix="test.")
         tracked.metrics({"wall_seconds": time.monotonic() - began})
         version = registry.publish(bundle, alias=CANDIDATE, source="training", run_id=tracked.run_id)
     return Result(bundle, version)
 
 
-def identity(config: Config, split: Split) -> str:
-    """A short digest of everything that decides what a run computes: another configuration is another run."""
-    return hashlib.sha256((config.model_dump_json() + split.digest()).encode()).hexdigest()[:12]
+def _train(
+    config: Config, split: Split | Folds, *, data: Path, home: Path, checkpoints: Checkpoints, run: Run
+) -> tuple[model.Network, Mapping[str, History]]:
+    if isinstance(split, Folds):
+        return train_folds(config, split, data=data, home=home, checkpoints=checkpoints.folder, report=run.epoch)
+
+    def material(stage: StageConfig) -> tuple[Part, Part]:
+        spec = config.model.preprocessing.model_copy(update={"size": stage.size or config.model.preprocessing.size})
+        train, validation = (load_part(part, spec, cache=home / "prepared") for part in (split.train, split.validation))
+        return train, validation
+
+    network = model.build_for(config)
+    pretrain(network, config, data=data, home=home, report=run.epoch)
+    histories = teach(network, config, material=material, checkpoints=checkpoints, report=run.epoch)
+    return model.for_export(network, config), histories
+
+
+def run_fold(config: Config, number: int, *, data: Path, home: Path) -> Path:
+    """Train one network of a cross-validation, counted from 1, for a later `run`; returns where its checkpoints lie.
+
+    Raises InvalidConfig, InvalidDataset.
+    """
+    keras.utils.set_random_seed(config.seed)
+    folds = read_split(config, data)
+    if not isinstance(folds, Folds) or not 1 <= number <= folds.count:
+        raise InvalidConfig(f"{config.name} has no fold {number}; data.folds is {config.data.folds}.")
+    checkpoints = folder_of(config, folds, home)
+    train_fold(number - 1, config, folds, data=data, home=home, checkpoints=checkpoints, report=silent)
+    return checkpoints
+
+
+def folder_of(config: Config, split: Split | Folds, home: Path) -> Path:
+    """Where a run keeps its checkpoints: the name has a digest of all that decides what is computed."""
+    digest = hashlib.sha256((config.model_dump_json() + split.digest()).encode()).hexdigest()
+    return home / "runs" / f"{config.name}-{digest[:12]}"

@@ -51,7 +51,8 @@ def save(figure: Figure, path: Path) -> None:
 def training_curves(stages: Mapping[str, History], *, data: str) -> Figure:
     """Loss and accuracy over the epochs of all stages, {stage: {"loss", "val_loss", "accuracy", "val_accuracy"}}.
 
-    The stages follow each other on one axis; a line with the stage's name stands where each later one begins.
+    The stages follow each other on one axis; a line with the stage's name stands where each later one begins. Without
+    validation in a cross-validation, only the training lines are drawn.
     """
     figure = _figure(9.5, 4.2, title=f"Training and validation: {data}")
     panels: Sequence[Axes] = figure.subplots(1, 2)
@@ -61,7 +62,9 @@ def training_curves(stages: Mapping[str, History], *, data: str) -> Figure:
             (name, "training", _BLUE, "solid"),
             (f"val_{name}", "validation", _ORANGE, (0, (5, 2))),
         ):
-            values = [value for history in stages.values() for value in history[key]]
+            values = [value for history in stages.values() for value in history.get(key, ())]
+            if not values:
+                continue
             marker = "o" if len(values) <= 20 else ""  # a stage of one epoch has no line
             epochs = np.arange(1, len(values) + 1)
             axes.plot(epochs, values, color=colour, linestyle=style, marker=marker, markersize=4, label=words)

@@ -29,9 +29,9 @@ class Progress:
         return cls(learning_rate=stage.learning_rate)
 
     def after(self, numbers: dict[str, float], *, stage: StageConfig, optimiser: OptimiserConfig) -> "Progress":
-        """With one more epoch, whose numbers hold `val_loss`."""
+        """With one more epoch; without `val_loss` among its numbers each epoch counts as the best so far."""
         history = {name: [*self.history.get(name, []), value] for name, value in numbers.items()}
-        better = numbers["val_loss"] < self.best_loss
+        better = "val_loss" not in numbers or numbers["val_loss"] < self.best_loss
         epoch = self.epoch + 1
         held = 0 if better else self.held + 1
         learning_rate = self.learning_rate
@@ -43,7 +43,7 @@ class Progress:
             self,
             learning_rate=learning_rate,
             epoch=epoch,
-            best_loss=numbers["val_loss"] if better else self.best_loss,
+            best_loss=numbers.get("val_loss", self.best_loss) if better else self.best_loss,
             best_epoch=epoch if better else self.best_epoch,
             waited=0 if better else self.waited + 1,
             held=held,

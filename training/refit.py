@@ -14,6 +14,7 @@ from inference.runtimes import open_runtime
 from training.config import Config, InvalidConfig
 from training.evaluation import Findings, Predict, evaluate, read_split
 from training.export import CONFIG, seal
+from training.folds import Folds
 from training.index import InvalidDataset
 from training.model import Responses
 from training.novelty import learn_novelty
@@ -26,10 +27,10 @@ def evaluate_bundle(bundle: Bundle, *, data: Path, command: str) -> Findings:
     Raises InvalidConfig if the bundle does not say how it was made, InvalidDataset if the data are not the same.
     """
     config, split = read_origin(bundle, data)
-    return evaluate(predict_with(bundle), config=config, split=split, command=command)
+    return evaluate(predict_with(bundle), head=bundle.head, config=config, split=split, command=command)
 
 
-def read_origin(bundle: Bundle, data: Path) -> tuple[Config, Split]:
+def read_origin(bundle: Bundle, data: Path) -> tuple[Config, Split | Folds]:
     """The configuration that made the bundle, and its split of the images. Raises InvalidConfig, InvalidDataset."""
     path = bundle.path / CONFIG
     if not path.is_file():
@@ -49,7 +50,8 @@ def refit(folder: Path, *, data: Path) -> Bundle:
     bundle = open_bundle(folder)
     config, split = read_origin(bundle, data)
     predict, metrics = predict_with(bundle), bundle.manifest.metrics
-    findings = evaluate(predict, config=config, split=split, command=metrics.command if metrics else "")
+    command = metrics.command if metrics else ""
+    findings = evaluate(predict, head=bundle.head, config=config, split=split, command=command)
     novelty = learn_novelty(predict, config=config, split=split, findings=findings)
     staging = folder.with_name(f".{folder.name}-refit")
     shutil.rmtree(staging, ignore_errors=True)

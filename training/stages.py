@@ -1,4 +1,4 @@
-"""The two stages of training: warm_up and fine_tune are two calls of one fit()."""
+"""The stages of training: warm_up and fine_tune are two calls of one fit()."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from training.model import Network, unfreeze
 from training.optimiser import build_optimiser
 from training.progress import History, Progress
 
-WARM_UP, FINE_TUNE = "warm_up", "fine_tune"
+WARM_UP, FINE_TUNE, FINISH, PRETRAIN = STAGES = ("warm_up", "fine_tune", "finish", "pretrain")
 
 log = logging.getLogger(__name__)
 
@@ -32,14 +32,19 @@ def silent(stage: str, epoch: int, numbers: dict[str, float]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """Everything both stages share. `report` is told each epoch's numbers as soon as they are there."""
+    """Everything the stages share. `report` is told each epoch's numbers as soon as they are there.
+
+    Without validation images the last epoch counts as the best. `member` is the network's number among those of a
+    cross-validation.
+    """
 
     network: Network
     train: Part
-    validation: Part
+    validation: Part | None
     config: Config
     checkpoints: Checkpoints
     report: Report = silent
+    member: int = 0
 
 
 def warm_up(course: Course) -> History:
@@ -48,7 +53,7 @@ def warm_up(course: Course) -> History:
 
 
 def fine_tune(course: Course) -> History:
-    """Train the head and the last layers of the backbone, but no BatchNorm."""
+    """Train the head and the last layers of the backbone; BatchNorm only where the configuration says so."""
     return fit(course, course.config.fine_tune, name=FINE_TUNE)
 
 
@@ -58,14 +63,15 @@ def fit(course: Course, stage: StageConfig, *, name: str) -> History:
     Order, augmentation and dropout depend on seed, stage and epoch alone, so that a run that was killed ends like one
     that was not.
     """
-    unfreeze(course.network.backbone, stage.layers)
+    unfreeze(course.network.backbone, stage.layers, batch_norm=stage.batch_norm)
     model = compiled(course, stage)
     batches = TrainingBatches(course.train, course.config)
-    validation = validation_batches(course.validation, batch=course.config.optimiser.batch)
+    batch = course.config.optimiser.batch
+    validation = validation_batches(course.validation, batch=batch) if course.validation else None
     progress = _resume(course, name, model) or Progress.start(stage)
     while not progress.finished(stage):
         model.optimizer.learning_rate.assign(progress.learning_rate)
-        seed = [course.config.seed, (WARM_UP, FINE_TUNE).index(name), progress.epoch]
+        seed = [course.config.seed, STAGES.index(name), progress.epoch, course.member]
         _seed_dropout(course.network, seed)
         numbers = model.fit(
             batches.epoch(seed),
@@ -83,10 +89,8 @@ def fit(course: Course, stage: StageConfig, *, name: str) -> History:
         course.checkpoints.save(
             name, progress, model=_arrays(course.network.model.weights), optimiser=_arrays(model.optimizer.variables)
         )
-        log.info(
-            "%s %d/%d: loss %.4f, validation loss %.4f, validation accuracy %.3f",
-            *(name, progress.epoch, stage.epochs, last["loss"], last["val_loss"], last["val_accuracy"]),
-        )
+        shown = ", ".join(f"{key} {value:.4g}" for key, value in last.items())
+        log.info("%s %d/%d: %s", name, progress.epoch, stage.epochs, shown)
     if progress.epoch:
         _assign(course.network.model.weights, course.checkpoints.best(name))
     return progress.history

@@ -89,7 +89,7 @@ def test_mixed_precision_keeps_the_head_in_float32(tmp_path: Path) -> None:
     part = drawn_part(8)
     history = stages.warm_up(stages.Course(network, part, part, mixed, Checkpoints(tmp_path)))
     assert np.isfinite(history["loss"]).all()
-    single = model.in_float32(network, mixed.model)
+    single = model.for_export(network, mixed)
     assert single.backbone.get_layer("top_conv").compute_dtype == "float32"
     for one, other in zip(single.model.get_weights(), network.model.get_weights(), strict=True):
         assert (one == other).all()
