@@ -1,4 +1,4 @@
-"""The stages of training: warm_up and fine_tune are two calls of one fit()."""
+"""The stages of training are calls of one fit()."""
 
 from __future__ import annotations
 
@@ -45,16 +45,6 @@ class Course:
     checkpoints: Checkpoints
     report: Report = silent
     member: int = 0
-
-
-def warm_up(course: Course) -> History:
-    """Train the head; the backbone is frozen (unless the configuration says otherwise)."""
-    return fit(course, course.config.warm_up, name=WARM_UP)
-
-
-def fine_tune(course: Course) -> History:
-    """Train the head and the last layers of the backbone; BatchNorm only where the configuration says so."""
-    return fit(course, course.config.fine_tune, name=FINE_TUNE)
 
 
 def fit(course: Course, stage: StageConfig, *, name: str) -> History:

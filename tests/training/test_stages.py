@@ -62,7 +62,9 @@ def test_statistics_do_not_move_and_one_batch_can_be_learnt(tmp_path: Path) -> N
     part = drawn_part(8)
     norms = [layer for layer in network.backbone.layers if isinstance(layer, keras.layers.BatchNormalization)]
     before = [np.asarray(weight) for layer in norms for weight in layer.weights]
-    history = stages.fine_tune(stages.Course(network, part, part, config, Checkpoints(tmp_path)))
+    history = stages.fit(
+        stages.Course(network, part, part, config, Checkpoints(tmp_path)), config.fine_tune, name=stages.FINE_TUNE
+    )
     after = [np.asarray(weight) for layer in norms for weight in layer.weights]
     assert all((a == b).all() for a, b in zip(before, after, strict=True))
     assert history["val_accuracy"][-1] == 1.0
@@ -87,7 +89,9 @@ def test_mixed_precision_keeps_the_head_in_float32(tmp_path: Path) -> None:
     assert network.model.output["logits"].dtype == "float32"
     assert keras.config.dtype_policy().name == "float32"  # the policy does not leak
     part = drawn_part(8)
-    history = stages.warm_up(stages.Course(network, part, part, mixed, Checkpoints(tmp_path)))
+    history = stages.fit(
+        stages.Course(network, part, part, mixed, Checkpoints(tmp_path)), mixed.warm_up, name=stages.WARM_UP
+    )
     assert np.isfinite(history["loss"]).all()
     single = model.for_export(network, mixed)
     assert single.backbone.get_layer("top_conv").compute_dtype == "float32"
@@ -123,7 +127,8 @@ for layer in network.backbone.layers if sys.argv[2] != "cpu" else ():
         layer.rate = 0.0  # each device draws its own
 course = stages.Course(network, drawn_part(32), drawn_part(16), config, Checkpoints(Path(sys.argv[1])))
 print("ready", flush=True)
-print(json.dumps({"warm_up": stages.warm_up(course), "fine_tune": stages.fine_tune(course)}))
+plan = {"warm_up": config.warm_up, "fine_tune": config.fine_tune}
+print(json.dumps({name: stages.fit(course, stage, name=name) for name, stage in plan.items()}))
 """
 
 
