@@ -5,6 +5,7 @@ from typing import Any
 
 from inference.novelty import Trial
 from inference.taxonomy import BY_CODE, CLASSES
+from training.evaluation import HELD_OUT_IMAGES
 
 _OVERALL = {
     "balanced_accuracy": "Balanced accuracy (mean recall of the seven classes)",
@@ -25,7 +26,7 @@ def render_card(description: Mapping[str, Any], *, trial: Trial | None) -> str:
         return (
             f"{title}\nThis network is **untrained**: its answers mean nothing. It exists for tests and benchmarks.\n"
         )
-    results = (_metrics(description), _novelty(trial))
+    results = (_metrics(description), _novelty(trial, description))
     sections = (_intended(), _network(description), _data(description), *results, _limits())
     return "\n".join((title, *sections))
 
@@ -44,9 +45,14 @@ def _network(description: Mapping[str, Any]) -> str:
         f"{description['backbone']}, global average pooling, one dense layer on logits. Input "
         f"{spec['size']} x {spec['size']} pixels, fit {spec['fit']}. Probabilities are calibrated with temperature "
         f"{description['temperature']:.3f}. Malignant probability is P(mel) + P(bcc) + P(akiec): moderate risk from "
-        f"{thresholds['moderate']:.4f} (95 % of the malignant validation images lie at or above), high risk from "
-        f"{thresholds['high']:.4f} (90 % of the benign ones lie below).\n"
+        f"{thresholds['moderate']:.4f} (95 % of the malignant {_chosen_on(description)} lie at or above), high risk "
+        f"from {thresholds['high']:.4f} (90 % of the benign ones lie below).\n"
     )
+
+
+def _chosen_on(description: Mapping[str, Any]) -> str:
+    held_out: str = description["metrics"]["source"]
+    return held_out if held_out == HELD_OUT_IMAGES else "validation images"
 
 
 def _data(description: Mapping[str, Any]) -> str:
@@ -88,19 +94,21 @@ def _metrics(description: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _novelty(trial: Trial | None) -> str:
+def _novelty(trial: Trial | None, description: Mapping[str, Any]) -> str:
     heading = "## Images that it was not made for\n\n"
     if trial is None:
         return f"{heading}It **cannot tell** them: no image gets the warning `out_of_distribution`.\n"
+    chosen_on = _chosen_on(description)
+    measured_on = chosen_on if chosen_on == HELD_OUT_IMAGES else "test images"
     auc, windows_auc = (_interval(each.model_dump()) for each in (trial.auc, trial.windows_auc))
     return (
         f"{heading}"
         "The warning `out_of_distribution` means that an image's features lie off the main directions of the training "
         f"images' features: sin^2 of the angle above {trial.threshold:.4f}. {trial.validation_kept:.1%} of the "
-        f"validation images, which the threshold was chosen on, stay below it; {trial.test_flagged:.1%} of the test "
-        "images are flagged.\n\n"
-        f"Against the {trial.photos} photos in {trial.source}, which are no dermoscopy: AUROC {auc} with the test "
-        f"images, intervals by bootstrap over lesions and photos; {trial.flagged} of {trial.photos} photos are "
+        f"{chosen_on}, which the threshold was chosen on, stay below it; {trial.test_flagged:.1%} of the "
+        f"{measured_on} are flagged.\n\n"
+        f"Against the {trial.photos} photos in {trial.source}, which are no dermoscopy: AUROC {auc} with the "
+        f"{measured_on}, intervals by bootstrap over lesions and photos; {trial.flagged} of {trial.photos} photos are "
         f"flagged, and {trial.confident} of them pass without the warning and with medium or high confidence. "
         f"With their four corners as images of their own: AUROC {windows_auc}, {trial.windows_flagged} of "
         f"{trial.windows} flagged.\n\n"
@@ -120,7 +128,7 @@ def _limits() -> str:
         "- Seven classes only: whatever else is on the skin is forced into one of them.\n"
         "- Dermoscopic images of HAM10000's kind only (two clinics, in Austria and Australia, mostly light skin); "
         "clinical photographs, other devices and darker skin were not measured.\n"
-        "- The rare classes have few test images: their intervals are wide.\n"
+        "- The rare classes have few images: their intervals are wide.\n"
         "- Probabilities are calibrated to the data set's frequencies, which are not those of any practice.\n"
         "- A heat map shows where evidence for a class lies in the network's last features. It is coarse, and no "
         "proof that the reason is a medical one.\n"

@@ -31,6 +31,7 @@ _HOW = {
     "image": "Split by image, which leaks: lesions are in several parts, so the results are too good.",
 }
 
+TEST_PART, HELD_OUT_IMAGES = "the test part", "held-out images"
 HELD_OUT = (
     "Every image is answered by the one of the {count} networks that was not trained on its lesion. What is served is "
     "the mean of the {count}, which these images cannot measure"
@@ -92,7 +93,7 @@ def evaluate(predict: Predict, *, head: Head, config: Config, split: Split | Fol
         test=_predictions(on_test.logits, split.test, temperature),
         features=(on_validation.pooled, on_test.pooled),
         temperature=temperature,
-        source="the test part",
+        source=TEST_PART,
         config=config,
         split=split,
         command=command,
@@ -115,7 +116,7 @@ def _evaluate_folds(predict: Predict, *, head: Head, config: Config, folds: Fold
         test=replace(_predictions(own.logits, folds.records, temperature), probabilities=softmax(tested)),
         features=(responses.pooled, responses.pooled),
         temperature=temperature,
-        source="held-out images",
+        source=HELD_OUT_IMAGES,
         config=config,
         split=folds,
         command=command,

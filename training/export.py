@@ -67,7 +67,7 @@ def export(
         "name": config.name,
         "classes": CLASSES,
         "preprocessing": config.model.preprocessing.model_dump(),
-        "backbone": config.model.backbone,
+        "backbone": f"{config.data.folds} x {config.model.backbone}" if config.data.folds else config.model.backbone,
         "feature_shape": network.backbone.output_shape[1:],
         "head_shape": head.w.shape,
         "graphs": {graph: _WRITERS[graph](network, folder, config).model_dump() for graph in config.graphs},

@@ -78,7 +78,7 @@ def run(config: Config, *, data: Path, folder: Path, registry: Registry, command
             )
             tracked.folder(Path(dossier))
         for best in sorted(checkpoints.folder.rglob("*-best.npz")):
-            tracked.file(best, f"checkpoints/{best.parent.relative_to(checkpoints.folder)}")
+            tracked.file(best, ("checkpoints" / best.parent.relative_to(checkpoints.folder)).as_posix())
         tracked.metrics({name: each.value for name, each in findings.metrics.overall.items()}, prefix="test.")
         tracked.metrics({"wall_seconds": time.monotonic() - began})
         version = registry.publish(bundle, alias=CANDIDATE, source="training", run_id=tracked.run_id)

@@ -6,7 +6,7 @@ from tests.untrained import untrained_network
 from training.config import Config
 from training.drawn import draw_squares
 from training.export import UnstableHead, export
-from training.model import Network, unfreeze
+from training.model import Network, resized, unfreeze
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +40,26 @@ def test_a_frozen_backbone_does_not_move_not_even_its_statistics(network: Networ
     assert all((a == b).all() for a, b in zip(before, network.backbone.get_weights(), strict=True))
     assert not all((a == b).all() for a, b in zip(head, network.head.get_weights(), strict=True))
     network.head.set_weights(head)
+
+
+def test_batch_norm_trains_only_where_it_is_told_to(network: Network) -> None:
+    layers = network.backbone.layers
+    unfreeze(network.backbone, 60, batch_norm=20)
+    norms = [isinstance(layer, keras.layers.BatchNormalization) for layer in layers]
+    assert any(norms[-60:-20])
+    assert any(norms[-20:])
+    for place, (layer, norm) in enumerate(zip(layers, norms, strict=True)):
+        assert layer.trainable == (place >= len(layers) - (20 if norm else 60))
+    unfreeze(network.backbone, 0)
+
+
+def test_another_size_has_the_same_weights(untrained: tuple[Config, Network]) -> None:
+    config, network = untrained
+    assert resized(network, config, None) is resized(network, config, 64) is network
+    larger = resized(network, config, 96)
+    assert larger.model.input_shape[1:3] == (96, 96)
+    for one, other in zip(larger.model.get_weights(), network.model.get_weights(), strict=True):
+        assert (one == other).all()
 
 
 def test_a_head_that_grad_cam_cannot_stand_is_not_exported(untrained: tuple[Config, Network], tmp_path) -> None:

@@ -1,6 +1,5 @@
 """A whole run on drawn lesions: index, split, train, evaluate, export, publish, promote, serve from the registry."""
 
-import csv
 import os
 import shutil
 import subprocess
@@ -18,99 +17,12 @@ from inference.cache import Cache
 from inference.classifier import Classifier
 from inference.registry import Registry
 from inference.settings import RegistrySettings
-from inference.taxonomy import CLASSES
 from tests.fakes import write_fake_bundle
 from tests.running import ROOT
+from tests.training.drawn_run import CONFIG
 from training.__main__ import main
 from training.compare import fetch_contender
-from training.drawn import draw_lesion
 from training.predictions import Predictions, from_logits, write_predictions
-
-CONFIG = """
-name = "drawn"
-seed = 1
-graphs = ["openvino-fp32", "keras"]
-
-[data]
-name = "drawn lesions"
-citation = "Nobody."
-licence = "none"
-metadata = "HAM10000_metadata.csv"
-images = ["HAM10000_images_part_1", "HAM10000_images_part_2"]
-split = "lesion"
-fractions = [0.70, 0.15, 0.15]
-
-[model]
-backbone = "efficientnetv2-b0"
-weights = "random"
-dropout = 0.3
-preprocessing = { size = 64, fit = "center-crop" }
-
-[augment]
-horizontal_flip = true
-vertical_flip = true
-rotation = 0.5
-zoom = 0.15
-translation = 0.05
-contrast = 0.15
-brightness = 0.08
-blur_probability = 0.10
-erase_probability = 0.25
-erase_sides = [0.08, 0.20]
-mixup_probability = 0.25
-mixup_alpha = 0.4
-cutmix_probability = 0.25
-cutmix_sides = [0.3, 0.6]
-
-[loss]
-kind = "cross_entropy"
-label_smoothing = 0.03
-class_weights = "balanced"
-focal_gamma = 2.0
-focal_alpha = 0.25
-
-[optimiser]
-batch = 32
-weight_decay = 1e-4
-clip = 1.0
-clip_by = "global"
-schedule = "cosine"
-plateau_patience = 3
-plateau_factor = 0.5
-precision = "float32"
-distribute = "none"
-
-[warm_up]
-layers = 0
-epochs = 2
-learning_rate = 1e-3
-patience = 10
-
-[fine_tune]
-layers = 60
-epochs = 2
-learning_rate = 5e-4
-patience = 10
-"""
-
-
-@pytest.fixture(scope="module")
-def kaggle_layout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two folders of images and one table, as HAM10000 comes from Kaggle; 40 drawn lesions a class."""
-    root = tmp_path_factory.mktemp("data")
-    for part in (1, 2):
-        (root / f"HAM10000_images_part_{part}").mkdir()
-    with (root / "HAM10000_metadata.csv").open("w", newline="") as file:
-        table = csv.writer(file)
-        table.writerow(["lesion_id", "image_id", "dx", "dx_type", "age", "sex", "localization"])
-        for number in range(280):
-            code = CLASSES[number % 7]
-            table.writerow([f"HAM_{number:07}", f"ISIC_{number:07}", code, "histo", "50.0", "male", "back"])
-            path = root / f"HAM10000_images_part_{1 + number % 2}" / f"ISIC_{number:07}.jpg"
-            drawing = draw_lesion(width=80, height=60, seed=number)
-            drawing[..., number % 3] //= 1 + number % 7  # a trace of the class, so that there is something to learn
-            cv2.imwrite(str(path), drawing[..., ::-1])
-    return root
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from tests.configs import PLATEAU
+from tests.configs import LOSS, PLATEAU
 from training.checkpoint import Checkpoints
 from training.config import OptimiserConfig, StageConfig
 from training.losses import build_loss, class_weights
@@ -34,6 +34,14 @@ def test_the_rate_is_halved_on_plateaus_and_again_if_they_last() -> None:
     assert [step.learning_rate for step in course([3, 2, 2, 2, 2, 2, 1, 1, 1])] == [
         1.0, 1.0, 1.0, 1.0, 0.5, 0.5, 0.25, 0.25, 0.25, 0.125,
     ]  # fmt: skip
+
+
+def test_without_validation_the_last_epoch_is_the_best() -> None:
+    progress = Progress.start(STAGE)
+    for _ in range(3):
+        progress = progress.after({"loss": 1.0}, stage=STAGE, optimiser=COSINE)
+        assert progress.improved
+    assert Progress.from_json(json.loads(json.dumps(progress.to_json()))) == progress
 
 
 def test_a_cosine_ends_at_zero() -> None:
@@ -73,6 +81,16 @@ def test_checkpoints_keep_latest_and_best(tmp_path) -> None:
     assert checkpoints.note("mlflow_run") is None
     checkpoints.note("mlflow_run", "abc")
     assert Checkpoints(tmp_path / "run").note("mlflow_run") == "abc"
+
+
+def test_logit_adjustment_is_the_loss_with_the_priors_added() -> None:
+    """Of a network that knows nothing, the adjusted answer is the prior itself: no class is worth more than another."""
+    labels = np.repeat(np.arange(7), [10, 20, 30, 5, 15, 100, 20])
+    loss = build_loss(LOSS.model_copy(update={"logit_adjustment": 1.0}), labels)
+    found = np.asarray(loss(np.eye(7, dtype=np.float32), np.zeros((7, 7), np.float32)))
+    assert found == pytest.approx(-np.log(np.bincount(labels) / 200), rel=1e-5)
+    plain = build_loss(LOSS, labels)
+    assert np.asarray(plain(np.eye(7, dtype=np.float32), np.zeros((7, 7), np.float32))) == pytest.approx(np.log(7))
 
 
 def test_class_weights_balance_the_loss_of_soft_labels() -> None:
