@@ -1,11 +1,12 @@
 """python -m benchmarks.input_quality: which score tells photos from dermoscopy, and what do the quality warnings cost?
 
-On the starter, its own data (LUNAR_DATA) and the photos of training.photos. Every score learns from the training part,
-gets the threshold that keeps 95 % of the validation part, and prints one JSON line: AUROC of validation images against
-whole photos and against windows of them, how many of those are flagged, the share of test images flagged, of vascular
-lesions (the class that some scores flag most), of full frames as a camera writes them, of other clinics' images at 84
-pixels and of drawn lesions. Then one line for each limit
-of inference.quality, and one for the time that all of it adds to a request.
+On the first of the starter's networks, its own data (LUNAR_DATA) and the photos of training.photos: the other folds are
+the training part, one half of its own fold is the validation part, the other the test part. Every score learns from the
+training part, gets the threshold that keeps 95 % of the validation part, and prints one JSON line: AUROC of validation
+images against whole photos and against windows of them, how many of those are flagged, the share of test images flagged
+and of vascular lesions (the class that some scores flag most), of full frames as a camera writes them, of other clinics'
+images at 84 pixels and of drawn lesions. Then one line for each limit of inference.quality, and one for the time that
+all of it adds to a request.
 """
 
 import json
@@ -13,13 +14,13 @@ import os
 import statistics
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.bundle import Bundle, open_bundle
+from inference.bundle import Bundle, Head, open_bundle
 from inference.image import fit, prepare
 from inference.novelty import scores
 from inference.probability import softmax
@@ -31,7 +32,9 @@ from training import dataset
 from training.__main__ import DataSettings
 from training.drawn import draw_lesion
 from training.evaluation import respond
+from training.folds import Folds
 from training.metrics import roc_auc
+from training.model import Responses
 from training.novelty import choose_threshold, find_components
 from training.photos import photo_files, windows
 from training.refit import predict_with, read_origin
@@ -60,12 +63,23 @@ def main() -> None:
     """Measure and print."""
     bundle, data = open_bundle(STARTER), DataSettings().data
     config, split = read_origin(bundle, data)
-    predict, spec = predict_with(bundle), config.model.preprocessing
+    if not isinstance(split, Folds):
+        raise SystemExit(f"{STARTER} was not made by a cross-validation.")
+    width = bundle.manifest.head_shape[0] // split.count
+    joined, spec = predict_with(bundle), config.model.preprocessing
+
+    def predict(images: NDArray[np.uint8]) -> Responses:
+        """As the first fold's network: its fold has not been seen by it, the others have."""
+        found = joined(images)
+        return replace(found, pooled=found.pooled[:, :width])
+
+    held_out, *seen = split.parts().values()
+    parts = {"train": [record for part in seen for record in part], "validation": held_out[::2], "test": held_out[1::2]}
     frames = sorted((data / "ham10000/originals_600x450").glob("*.jpg"))
     elsewhere = sorted((data / "isic2019_84").rglob("*.jpg"))[::75]
     drawings = [draw_lesion(width=600, height=450, seed=seed) for seed in range(20)]
     shown = [window for path in photo_files() for window in windows(path)]
-    pooled = {name: respond(predict, part, spec).pooled for name, part in split.parts().items()}
+    pooled = {name: respond(predict, part, spec).pooled for name, part in parts.items()}
     pooled["frames"] = predict(np.stack([prepare(path.read_bytes(), spec) for path in frames])).pooled
     pooled["elsewhere"] = predict(np.stack([prepare(path.read_bytes(), spec) for path in elsewhere])).pooled
     pooled["drawn"] = predict(np.stack([fit(each, spec) for each in drawings])).pooled
@@ -73,11 +87,11 @@ def main() -> None:
     features = Features(
         **{name: each.astype(np.float64) for name, each in pooled.items()},
         whole=np.array([window.whole for window in shown]),
-        labels={name: dataset.labels_of(part) for name, part in split.parts().items()},
+        labels={name: dataset.labels_of(part) for name, part in parts.items()},
     )
-    for name, score in candidates(features, bundle):
+    for name, score in candidates(features, Head(w=split.count * bundle.head.w[:width], b=bundle.head.b)):
         _print("score", name, **judge(score, features))
-    squares = {name: dataset.prepare_images(part, spec) for name, part in split.parts().items() if name != "train"}
+    squares = {name: dataset.prepare_images(part, spec) for name, part in parts.items() if name != "train"}
     for name, spoil in SPOILT.items():
         found = {part: [find_flaws(spoil(each)) for each in images] for part, images in squares.items()}
         shares = {
@@ -102,9 +116,9 @@ SPOILT: dict[str, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {
 }
 
 
-def candidates(given: Features, bundle: Bundle) -> Iterator[tuple[str, Score]]:
+def candidates(given: Features, head: Head) -> Iterator[tuple[str, Score]]:
     """Scores that grow with the distance from the training part."""
-    x, labels, head = given.train, given.labels["train"], bundle.head
+    x, labels = given.train, given.labels["train"]
     yield "1 - largest probability", lambda f: 1 - softmax(f @ head.w + head.b).max(axis=1)
     yield "energy (Liu et al. 2020)", lambda f: -np.log(np.exp(f @ head.w + head.b).sum(axis=1))
     mean = x.mean(axis=0)

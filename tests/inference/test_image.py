@@ -4,6 +4,7 @@ import io
 import struct
 import time
 import zlib
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -281,3 +282,21 @@ def test_colours_with_a_profile_become_srgb(format_: str) -> None:
 @pytest.mark.parametrize("mode", ["RGB", "L", "RGBA", "P"])
 def test_a_profile_that_cannot_be_used_is_ignored(profile: bytes, mode: str) -> None:
     assert decode(profiled(profile, mode=mode)).rgb.shape == (20, 20, 3)
+
+
+def test_a_whole_frame_and_its_centre_give_the_same_input(real_data: Path) -> None:
+    """What the starter learns from (centre crops at 224 pixels) is what it sees of a camera's 600 x 450."""
+    spec = Preprocessing(size=224, fit="center-crop")
+    frames = sorted((real_data / "ham10000/originals_600x450").glob("*.jpg"))
+    crops = real_data / "ham10000/images_224_center"
+    distances = []
+    for path in frames:
+        seen = prepare(path.read_bytes(), spec)
+        centre = Image.open(path).crop((75, 0, 525, 450))
+        assert (prepare(encode(centre, "PNG"), spec) == seen).all()
+        if (crops / path.name).is_file():  # made by others: another way to reduce, and once more JPEG
+            stored = prepare((crops / path.name).read_bytes(), spec)
+            distances.append(np.abs(stored.astype(int) - seen).mean())
+    assert len(frames) > 50
+    assert len(distances) > 30
+    assert max(distances) < 4
