@@ -3,10 +3,10 @@
 On the first of the starter's networks, its own data (LUNAR_DATA) and the photos of training.photos: the other folds are
 the training part, one half of its own fold is the validation part, the other the test part. Every score learns from the
 training part, gets the threshold that keeps 95 % of the validation part, and prints one JSON line: AUROC of validation
-images against whole photos and against windows of them, how many of those are flagged, the share of test images flagged
-and of vascular lesions (the class that some scores flag most), of full frames as a camera writes them, of other clinics'
-images at 84 pixels and of drawn lesions. Then one line for each limit of inference.quality, and one for the time that
-all of it adds to a request.
+images against whole photos and against windows of them, how many of those are flagged, the share of test images
+flagged, of vascular lesions (the class that some scores flag most), of full frames as a camera writes them, of other
+clinics' images at 84 pixels and of drawn lesions. Then one line for each limit of inference.quality, and one for the
+time that all of it adds to a request.
 """
 
 import json
