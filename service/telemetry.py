@@ -129,8 +129,15 @@ class RequestLog:
                 **record.facts(),
             },
         )
-        route = getattr(scope.get("route"), "path", NO_ROUTE)
+        route = _route_of(scope)
         method = scope["method"] if scope["method"] in _METHODS else "other"
         self._metrics.answered(record, route=route, method=method, status=status, seconds=seconds)
         if self._spans and traced:
             self._spans.end(traced, record, route=route, method=method, status=status)
+
+
+def _route_of(scope: Scope) -> str:
+    """The template of the route that was reached, or where the folder is mounted that a file was looked for in."""
+    if "route" in scope:
+        return str(scope["route"].path)
+    return str(scope["root_path"]) if "endpoint" in scope else NO_ROUTE
