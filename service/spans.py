@@ -1,5 +1,6 @@
 """A request and its steps as OpenTelemetry spans. Loaded only if requests are traced."""
 
+import threading
 import time
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from service.audit import ANSWERED, Record
 
 UNTRACED = ("/health/", "/static/", "/docs/assets/", "/metrics", "/ping")  # asked for all the time
+LEAVING_S = 3.0
 _NS = 1_000_000_000
 
 
@@ -43,7 +45,8 @@ class Spans:
     def __init__(self) -> None:
         resource = Resource.create({SERVICE_NAME: "lunar"}).merge(OTELResourceDetector().detect())
         self._provider = TracerProvider(resource=resource, shutdown_on_exit=False)
-        self._provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+        self._exporter = OTLPSpanExporter()
+        self._provider.add_span_processor(BatchSpanProcessor(self._exporter))
         self._tracer = self._provider.get_tracer("lunar")
         self._propagator = TraceContextTextMapPropagator()
 
@@ -77,5 +80,8 @@ class Spans:
         span.end()
 
     def close(self) -> None:
-        """Send what is left; gives up on a collector that does not answer."""
+        """Send what is left. The SDK (1.45) would try a collector that is away for longer than `docker stop` waits."""
+        impatience = threading.Timer(LEAVING_S, self._exporter.shutdown)
+        impatience.start()
         self._provider.shutdown()
+        impatience.cancel()

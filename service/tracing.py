@@ -27,7 +27,7 @@ def open_tracing() -> "Spans | None":
     try:
         from service.spans import Spans
     except ImportError as error:
-        log.warning("requests are not traced", extra={"reason": f"no module {error.name}: install lunar[tracing]"})
+        log.warning("requests are not traced", extra={"reason": f"the extra `tracing` is not installed (no {error.name})"})
         return None
     return Spans()
 
