@@ -27,7 +27,8 @@ def open_tracing() -> "Spans | None":
     try:
         from service.spans import Spans
     except ImportError as error:
-        log.warning("requests are not traced", extra={"reason": f"the extra `tracing` is not installed (no {error.name})"})
+        reason = f"the extra `tracing` is not installed: no {error.name}"
+        log.warning("requests are not traced", extra={"reason": reason})
         return None
     return Spans()
 
