@@ -1,5 +1,6 @@
 """A real Prometheus as a process of its own, on the committed configuration."""
 
+import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -8,11 +9,20 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import pytest
 import yaml
 
 from tests.running import ROOT, free_port
 
 FOLDER = ROOT / "deploy" / "observability"
+
+
+def program(name: str) -> str:
+    """Where `prometheus` or `promtool` is; skips the test without it."""
+    found = shutil.which(name)
+    if found is None:
+        pytest.skip(f"no {name} on the path (Debian: apt install prometheus)")
+    return found
 
 
 class Prometheus:
@@ -48,7 +58,11 @@ def running_prometheus(target: str, folder: Path) -> Iterator[Prometheus]:
     job["static_configs"] = [{"targets": [target.removeprefix("http://")]}]
     (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
     port, log = free_port(), folder / "prometheus.log"
-    command = ["prometheus", f"--config.file={folder / 'prometheus.yml'}", f"--storage.tsdb.path={folder / 'data'}"]
+    command = [
+        program("prometheus"),
+        f"--config.file={folder / 'prometheus.yml'}",
+        f"--storage.tsdb.path={folder / 'data'}",
+    ]
     command += [f"--web.listen-address=127.0.0.1:{port}", "--log.level=warn"]
     with log.open("wb") as output:
         process = subprocess.Popen(command, stdout=output, stderr=output)

@@ -15,7 +15,7 @@ from inference.reference import describe_answers
 from inference.registry import Registry
 from inference.settings import RegistrySettings
 from service.drift import FEWEST
-from tests.prometheus_server import Prometheus, running_prometheus
+from tests.prometheus_server import Prometheus, program, running_prometheus
 from tests.running import running_service
 from tests.service.conftest import lesion
 from tests.variants import variant
@@ -33,6 +33,7 @@ class Observed:
 @pytest.fixture(scope="session")
 def observed(starter: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Observed]:
     """The starter with a reference, shadowed by itself, asked in every way and refused in some."""
+    program("prometheus")  # before anything is started
     folder = tmp_path_factory.mktemp("observed")
     registry = Registry(RegistrySettings(home=folder / "home"))
     classifier = Classifier.open(starter)

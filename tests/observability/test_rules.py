@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from tests.observability.conftest import Observed
-from tests.prometheus_server import FOLDER
+from tests.prometheus_server import FOLDER, program
 from tests.running import ROOT
 
 
@@ -23,7 +23,7 @@ LIMIT = re.compile(r"\s*(==|>|<)\s*[\d.]+$")
 
 
 def promtool(*arguments: str, text: str = "", folder: Path = FOLDER) -> str:
-    done = subprocess.run(["promtool", *arguments], cwd=folder, input=text, capture_output=True, text=True)
+    done = subprocess.run([program("promtool"), *arguments], cwd=folder, input=text, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
 
