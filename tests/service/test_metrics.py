@@ -190,7 +190,7 @@ def test_failures_inside_are_counted(client: TestClient, monkeypatch: pytest.Mon
 
 
 def test_counting_costs_far_less_than_a_tenth_of_a_millisecond(fake_classifier: Classifier) -> None:
-    """The median of batches, so that a busy machine does not decide."""
+    """The best of some batches, so that a busy machine does not decide."""
     metrics = Metrics()
     prepared = fake_classifier.prepare(lesion())
     prediction = fake_classifier.predict(prepared, fake_classifier.run(prepared.batch))
@@ -217,5 +217,4 @@ def test_counting_costs_far_less_than_a_tenth_of_a_millisecond(fake_classifier: 
         for _ in range(200):
             once()
         took.append((time.perf_counter() - began) / 200)
-    assert sorted(took)[7] < 1e-4
-    print(f"{sorted(took)[7] * 1e6:.0f} microseconds a request")
+    assert min(took) < 5e-5
