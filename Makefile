@@ -58,12 +58,12 @@ soak: .venv/.dev
 	.venv-$*/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
-# One lock a set of extras; `tensorflow` and `gpu` exclude each other. Needs uv.
+# One lock a set of extras; `tensorflow` and `gpu` exclude each other. Whoever serves can trace: that is 1.5 MB. Needs uv.
 lock:
-	$(COMPILE) -o requirements.lock
+	$(COMPILE) --extra tracing -o requirements.lock
 	$(COMPILE) -c requirements.lock --extra tensorflow --extra training -o requirements-training.lock
-	$(COMPILE) -c requirements-training.lock --extra tensorflow --extra training --extra dev -o requirements-dev.lock
-	$(COMPILE) -c requirements.lock --extra gpu --extra training -o requirements-gpu.lock
+	$(COMPILE) -c requirements.lock -c requirements-training.lock --extra tensorflow --extra training --extra tracing --extra dev -o requirements-dev.lock
+	$(COMPILE) -c requirements.lock --extra gpu --extra training --extra tracing -o requirements-gpu.lock
 	$(COMPILE) -c requirements.lock --extra spark -o requirements-spark.lock
 	$(COMPILE) -c requirements.lock --extra fuzz -o requirements-fuzz.lock
 

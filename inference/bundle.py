@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from inference.curves import Curves
 from inference.manifest import Manifest, Part
 from inference.novelty import MOST_COMPONENTS, Novelty, Trial
+from inference.reference import Reference
 
 MANIFEST = "manifest.json"
 HEAD = "head.npz"
@@ -26,6 +27,7 @@ CARD = "MODEL_CARD.md"
 CURVES = "curves.json"
 COMPONENTS = "novelty.npz"
 TRIAL = "novelty.json"
+REFERENCE = "reference.json"
 UNIT_TOLERANCE = 0.01  # of a vector in float16, which has three digits
 MAX_ARRAY_BYTES = 256_000_000  # a head has kilobytes, golden images at 480 pixels have megabytes
 
@@ -70,7 +72,7 @@ class Golden:
 @dataclass(frozen=True, slots=True)
 class Bundle:
     """A verified bundle. The curves are for the model page and may be missing; without `novelty` it cannot tell which
-    images it was not made for.
+    images it was not made for, without `reference` nobody can tell whether its answers drift.
     """
 
     path: Path
@@ -79,6 +81,7 @@ class Bundle:
     golden: Golden
     curves: Curves | None = None
     novelty: Novelty | None = None
+    reference: Reference | None = None
 
 
 def write(folder: Path, *, description: Mapping[str, Any], head: Head, golden: Golden) -> Bundle:
@@ -96,7 +99,7 @@ def write(folder: Path, *, description: Mapping[str, Any], head: Head, golden: G
 
 
 def open_bundle(folder: Path) -> Bundle:
-    """Open and verify a bundle: schema, every file's SHA-256, none missing, none extra, arrays, curves, novelty.
+    """Open and verify a bundle: schema, every file's SHA-256, none missing, none extra, arrays, and what is optional.
 
     Raises InvalidBundle.
     """
@@ -112,15 +115,19 @@ def open_bundle(folder: Path) -> Bundle:
     _expect_shape("golden logits", golden["logits"], (count, classes))
     if count == 0:
         raise InvalidBundle("The bundle has no golden cases.")
-    curves = _parse(Curves, (folder / CURVES).read_bytes(), CURVES) if CURVES in manifest.files else None
     return Bundle(
         path=folder,
         manifest=manifest,
         head=Head(**head),
         golden=Golden(**golden),
-        curves=curves,
+        curves=_read_optional(Curves, folder, manifest, name=CURVES),
         novelty=_read_novelty(folder, manifest),
+        reference=_read_optional(Reference, folder, manifest, name=REFERENCE),
     )
+
+
+def _read_optional(kind: type[_Part], folder: Path, manifest: Manifest, *, name: str) -> _Part | None:
+    return _parse(kind, (folder / name).read_bytes(), name) if name in manifest.files else None
 
 
 def _read_novelty(folder: Path, manifest: Manifest) -> Novelty | None:

@@ -25,16 +25,18 @@ from service.settings import Settings
 from service.shadow import Shadow
 from service.telemetry import HEADER as REQUEST_ID
 from service.telemetry import RequestLog
+from service.tracing import open_tracing
 
 
 def create_app(settings: Settings) -> FastAPI:
     """The service. No model is loaded before its lifespan begins. Raises InvalidKeys."""
     metrics = Metrics()
     champion = Champion(Registry(settings), settings, metrics)
-    examiner = Examiner(settings)
+    examiner = Examiner(settings, metrics)
     rates = Rates(settings)
     access = Access(settings, Keys(settings), rates)
     shadow = Shadow(champion, settings, metrics)
+    spans = open_tracing()
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -44,6 +46,8 @@ def create_app(settings: Settings) -> FastAPI:
         await examiner.close()
         await shadow.close()
         await rates.close()
+        if spans:
+            await asyncio.to_thread(spans.close)
 
     app = FastAPI(
         title="Lunar",
@@ -74,6 +78,6 @@ def create_app(settings: Settings) -> FastAPI:
         expose_headers=(REQUEST_ID, "Retry-After"),
     )
     app.add_middleware(KnownHosts, settings=settings)
-    app.add_middleware(RequestLog, fingerprint=keyed_hash(settings))
+    app.add_middleware(RequestLog, fingerprint=keyed_hash(settings), metrics=metrics, spans=spans)
     app.add_middleware(SecurityHeaders)
     return app

@@ -7,8 +7,10 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from service.settings import Settings
+from service.steps import Steps
 
 ANSWERED = "answered"
+CLIENT_LEFT = "client-left"
 Fingerprint = Callable[[bytes], str | None]
 
 
@@ -27,7 +29,8 @@ class Record:
     """Filled while a request is answered; whoever learns something notes it.
 
     key: the id of an API key, "page" for a visit, None if no keys are asked for or none was accepted.
-    outcome: the problem's slug, or ANSWERED. There is no place for a file's name, a class or a probability.
+    outcome: the problem's slug, ANSWERED or CLIENT_LEFT. There is no place for a file's name, a class or a probability.
+    steps: for metrics and traces; the log has none of them.
     """
 
     fingerprint: Fingerprint
@@ -36,6 +39,7 @@ class Record:
     version: str | None = None
     outcome: str = ANSWERED
     images: list[ImageRecord] = field(default_factory=list)
+    steps: Steps = field(default_factory=Steps)
 
     def add(self, data: bytes) -> ImageRecord:
         """Note an image. Hashes it: call it where computing belongs."""

@@ -18,12 +18,28 @@ class Lane:
 
     def __init__(self, *, workers: int, name: str) -> None:
         self._pool = ThreadPoolExecutor(max_workers=workers, thread_name_prefix=name)
+        self._waiting: set[object] = set()  # adding and discarding are atomic, unlike counting
+
+    @property
+    def waiting(self) -> int:
+        """How many calls wait for their turn."""
+        return len(self._waiting)
 
     async def submit(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run the function when its turn comes. Cancelling returns at once: work that waits is never started, work
         that runs keeps its worker until it ends.
         """
-        return await asyncio.wrap_future(self._pool.submit(function, *args, **kwargs))
+        place = object()
+
+        def start() -> T:
+            self._waiting.discard(place)
+            return function(*args, **kwargs)
+
+        self._waiting.add(place)
+        try:
+            return await asyncio.wrap_future(self._pool.submit(start))
+        finally:
+            self._waiting.discard(place)
 
     def close(self) -> None:
         """Finish what runs, drop what waits."""

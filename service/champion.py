@@ -7,6 +7,8 @@ import threading
 import time
 from concurrent.futures import Future
 from dataclasses import replace
+from itertools import product
+from typing import get_args
 
 from inference.bundle import Bundle, open_bundle
 from inference.cache import Cache, CacheUnwritable
@@ -39,7 +41,11 @@ class Champion:
         self._shadow = follower(settings.shadow_alias) if settings.shadow_alias else None
         self._wishes: queue.SimpleQueue[Future[Outcome] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._follow, name="registry", daemon=True)
+        for alias, outcome in product((settings.model_alias, settings.shadow_alias), get_args(Outcome)):
+            if alias:
+                metrics.looks.labels(alias, outcome)  # there from the start: see Metrics
         metrics.watch("lunar_model_stale", "1 if the registry has not confirmed the model in service", self._stale)
+        metrics.watch("lunar_model_loaded", "1 if a verified model is in service, else 0: not ready", self._loaded)
 
     def start(self) -> None:
         """Begin to follow."""
@@ -139,6 +145,11 @@ class Champion:
         version, runtime = serving.version, serving.classifier.runtime
         facts = {"name": version.name, "version": version.version, "alias": version.alias or ""}
         self._metrics.model.info(facts | {"digest": version.digest, "runtime": runtime.name, "graph": runtime.graph})
+
+        self._metrics.drift.follow(version, serving.classifier.bundle.reference)
+
+    def _loaded(self) -> bool:
+        return self._champion.serving is not None
 
     def _stale(self) -> bool:
         if self._champion.serving is None:

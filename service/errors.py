@@ -136,6 +136,7 @@ ACCESS = (MissingKey, UnknownKey, ExpiredVisit, Forbidden, CrossSite, RateLimite
 PROGRAMS = (UnknownHost, UnknownKey, Forbidden)  # whoever uses the page does not send what causes them
 ELSEWHERE = OPERATION + SCORING + PROGRAMS  # neither an upload nor the page can meet them
 UNKNOWN_PARAMETER = "unknown_parameter"
+HTTP = "http"  # what the router refuses: an unknown path, a wrong method
 INTERNAL = Problem(500, "internal", "Something went wrong inside the service")
 
 
@@ -147,7 +148,7 @@ def problem_of(error: Exception) -> Problem:
 def respond(request: Request, error: Exception) -> JSONResponse:
     """The problem document of an exception; a 500 says nothing of the inside."""
     if isinstance(error, HTTPException):
-        problem = Problem(error.status_code, "http", str(error.detail))
+        problem = Problem(error.status_code, HTTP, str(error.detail))
         request.state.record.outcome = problem.slug
         return _document(request, problem, None, type_="about:blank", headers=dict(error.headers or {}))
     problem = problem_of(error)

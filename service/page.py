@@ -82,7 +82,14 @@ def add_page(
                 else:
                     data = await to_thread.run_sync(examples.read, example)
                 serving = champion.current()
-                work = examiner.examine(serving, data, tta=views, question=MAPS, record=request.state.record)
+                work = examiner.examine(
+                    serving,
+                    data,
+                    tta=views,
+                    question=MAPS,
+                    record=request.state.record,
+                    counted=example is None,  # a drawn lesion is nobody's
+                )
                 found = await while_present(request, work)
             assert isinstance(found, Explanation)  # for the type checker  # nosec B101
             afterwards.add_task(shadow.offer, data, found, views)

@@ -6,23 +6,31 @@ import re
 import time
 import uuid
 import warnings
-from typing import Any
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
 
 from fastapi import Request
 from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.audit import Fingerprint, Record
+from service.audit import CLIENT_LEFT, Fingerprint, Record
 from service.audit_file import AuditFile
 from service.errors import respond
+from service.metrics import Metrics
 from service.settings import Settings
+
+if TYPE_CHECKING:
+    from service.spans import Spans, Traced
 
 HEADER = "X-Request-ID"
 CLIENT_CLOSED_REQUEST = 499  # as nginx logs it; nobody is left to receive it
-CLIENT_LEFT = "client-left"
+NO_ROUTE = "none"  # an unknown path, or refused before any route
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})  # a client may invent others
 _ACCEPTABLE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
+
+trace_id: ContextVar[str | None] = ContextVar("trace_id", default=None)
 
 log = logging.getLogger("service.request")
 
@@ -39,6 +47,8 @@ class JsonFormatter(logging.Formatter):
             "message": record.getMessage(),
         }
         content |= {key: value for key, value in vars(record).items() if key not in _STANDARD}
+        if traced := trace_id.get():
+            content["trace_id"] = traced
         if record.exc_info:
             content["exception"] = self.formatException(record.exc_info)
         return json.dumps(content, ensure_ascii=False, default=str)
@@ -65,10 +75,10 @@ def configure_logging(settings: Settings) -> None:
 
 
 class RequestLog:
-    """Middleware: gives the request its id, logs one line, and turns what nobody caught into a 500."""
+    """Middleware: gives the request its id, turns what nobody caught into a 500, and tells log, metrics and trace."""
 
-    def __init__(self, app: ASGIApp, fingerprint: Fingerprint) -> None:
-        self._app, self._fingerprint = app, fingerprint
+    def __init__(self, app: ASGIApp, fingerprint: Fingerprint, metrics: Metrics, spans: "Spans | None") -> None:
+        self._app, self._fingerprint, self._metrics, self._spans = app, fingerprint, metrics, spans
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
@@ -79,7 +89,10 @@ class RequestLog:
         given = request.headers.get(HEADER, "")
         request.state.request_id = given if _ACCEPTABLE_ID.fullmatch(given) else uuid.uuid4().hex
         record = request.state.record = Record(self._fingerprint)
+        traced = self._spans.begin(request) if self._spans else None
+        token = trace_id.set(traced.trace_id if traced else None)
         started, status = time.perf_counter(), 0
+        self._metrics.in_flight.inc()
 
         async def send_with_id(message: Message) -> None:
             nonlocal status
@@ -98,15 +111,33 @@ class RequestLog:
                 raise
             await respond(request, error)(scope, receive, send_with_id)
         finally:
-            # The path without its query, and of the body only what Record has: an upload is a patient's.
-            log.info(
-                "request",
-                extra={
-                    "request_id": request.state.request_id,
-                    "method": scope["method"],
-                    "path": scope["path"],
-                    "status": status,
-                    "milliseconds": round((time.perf_counter() - started) * 1000, 1),
-                    **record.facts(),
-                },
-            )
+            self._metrics.in_flight.dec()
+            self._tell(request, record, status=status, seconds=time.perf_counter() - started, traced=traced)
+            trace_id.reset(token)
+
+    def _tell(self, request: Request, record: Record, *, status: int, seconds: float, traced: "Traced | None") -> None:
+        scope = request.scope
+        # The path without its query, and of the body only what Record has: an upload is a patient's.
+        log.info(
+            "request",
+            extra={
+                "request_id": request.state.request_id,
+                "method": scope["method"],
+                "path": scope["path"],
+                "status": status,
+                "milliseconds": round(seconds * 1000, 1),
+                **record.facts(),
+            },
+        )
+        route = _route_of(scope)
+        method = scope["method"] if scope["method"] in _METHODS else "other"
+        self._metrics.answered(record, route=route, method=method, status=status, seconds=seconds)
+        if self._spans and traced:
+            self._spans.end(traced, record, route=route, method=method, status=status)
+
+
+def _route_of(scope: Scope) -> str:
+    """The template of the route that was reached, or where the folder is mounted that a file was looked for in."""
+    if "route" in scope:
+        return str(scope["route"].path)
+    return str(scope["root_path"]) if "endpoint" in scope else NO_ROUTE

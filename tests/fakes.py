@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.bundle import Bundle, Golden, Head, write
+from inference.bundle import REFERENCE, Bundle, Golden, Head, write
+from inference.reference import Reference
 from inference.runtimes import Outputs, Precision
 from inference.taxonomy import CLASSES
 from training.drawn import draw_squares
@@ -33,7 +34,9 @@ def forward(batch: NDArray[np.uint8], head: Head) -> Outputs:
     return Outputs(logits=features.mean(axis=(1, 2)) @ head.w + head.b, features=features)
 
 
-def write_fake_bundle(folder: Path, *, seed: int = 0, fit: str = "center-crop", **changes: object) -> Bundle:
+def write_fake_bundle(
+    folder: Path, *, seed: int = 0, fit: str = "center-crop", reference: Reference | None = None, **changes: object
+) -> Bundle:
     """A complete, verified bundle of an untrained network; `changes` replace keys of the manifest."""
     generator = np.random.default_rng(seed)
     head = Head(
@@ -43,6 +46,8 @@ def write_fake_bundle(folder: Path, *, seed: int = 0, fit: str = "center-crop", 
     (folder / "graphs").mkdir(parents=True)
     (folder / "graphs/fake.xml").write_text("<fake/>")
     (folder / "MODEL_CARD.md").write_text("# A fake\n")
+    if reference:
+        (folder / REFERENCE).write_text(reference.model_dump_json())
     images = draw_squares(size=SIZE, count=3)
     description = {
         "schema_version": 1,

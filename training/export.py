@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.bundle import CARD, COMPONENTS, CURVES, TRIAL, Bundle, Golden, Head, write
+from inference.bundle import CARD, COMPONENTS, CURVES, REFERENCE, TRIAL, Bundle, Golden, Head, write
 from inference.manifest import SCHEMA_VERSION, Graph
 from inference.novelty import Novelty
 from inference.probability import softmax
+from inference.reference import describe_answers
 from inference.risk import Thresholds
 from inference.runtimes import open_runtime
 from inference.taxonomy import CLASSES
@@ -103,6 +104,8 @@ def seal(
     }
     if findings:
         (folder / CURVES).write_text(findings.curves.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        reference = describe_answers(findings.test.probabilities)
+        (folder / REFERENCE).write_text(reference.model_dump_json(indent=1) + "\n", encoding="utf-8")
     if novelty:
         np.savez_compressed(folder / COMPONENTS, components=novelty.components)
         (folder / TRIAL).write_text(novelty.trial.model_dump_json(indent=1) + "\n", encoding="utf-8")

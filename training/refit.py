@@ -43,7 +43,7 @@ def read_origin(bundle: Bundle, data: Path) -> tuple[Config, Split | Folds]:
 
 
 def refit(folder: Path, *, data: Path) -> Bundle:
-    """Recompute what rests on data (temperature, thresholds, metrics, curves, novelty, card), and write it.
+    """Recompute what rests on data (temperature, thresholds, metrics, curves, reference, novelty, card), and write it.
 
     Graphs and head stay as they are. The bundle is replaced whole, or not at all.
     """

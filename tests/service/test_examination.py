@@ -12,6 +12,7 @@ from service.audit import Record
 from service.errors import DeadlineExceeded, Overloaded
 from service.examination import Examiner
 from service.following import Serving
+from service.metrics import Metrics
 from service.settings import Settings
 from tests.service.conftest import lesion
 
@@ -38,7 +39,7 @@ def test_more_than_may_wait_are_refused_at_once_and_places_come_free(
     monkeypatch.setattr(Classifier, "run", lambda self, batch: (gate.wait(5), run(self, batch))[1])
 
     async def walk() -> None:
-        examiner = Examiner(Settings(max_waiting=2))
+        examiner = Examiner(Settings(max_waiting=2), Metrics())
         accepted = [asyncio.create_task(ask(examiner, serving)) for _ in range(3)]
         await asyncio.sleep(0.2)
         began = time.perf_counter()
@@ -60,7 +61,7 @@ def test_the_deadline_holds_in_every_step(serving: Serving, step: str, monkeypat
     monkeypatch.setattr(Classifier, step, lambda *args, **kwargs: (time.sleep(0.6), original(*args, **kwargs))[1])
 
     async def walk() -> None:
-        examiner = Examiner(Settings(request_timeout_s=0.15))
+        examiner = Examiner(Settings(request_timeout_s=0.15), Metrics())
         began = time.perf_counter()
         with pytest.raises(DeadlineExceeded, match=r"0\.15 s"):
             await ask(examiner, serving)

@@ -168,7 +168,8 @@ def test_evaluate_reproduces_the_manifest(
 def test_refit_recomputes_what_rests_on_data(finished: Path, tmp_path: Path) -> None:
     original = open_bundle(finished / "bundles" / "drawn")
     folder = Path(shutil.copytree(original.path, tmp_path / "bundle"))
-    for name in ("manifest.json", "novelty.npz", "novelty.json"):  # as in a bundle from before there was novelty
+    # As in a bundle from before there was novelty and a reference.
+    for name in ("manifest.json", "novelty.npz", "novelty.json", "reference.json"):
         (folder / name).unlink()
     wrong = original.manifest.model_dump(exclude={"files", "digest"}) | {"temperature": 9.0}
     write(folder, description=wrong, head=original.head, golden=original.golden)
@@ -177,6 +178,8 @@ def test_refit_recomputes_what_rests_on_data(finished: Path, tmp_path: Path) -> 
     assert again.temperature == pytest.approx(original.manifest.temperature, rel=1e-3)
     assert again.metrics.confusion == original.manifest.metrics.confusion
     assert open_bundle(folder).curves.calibrated.count == original.curves.calibrated.count
+    assert open_bundle(folder).reference.predicted == original.reference.predicted
+    assert original.reference.images == original.manifest.metrics.images
     assert open_bundle(folder).novelty.trial.threshold == pytest.approx(original.novelty.trial.threshold, rel=1e-2)
     assert again.files["graphs/openvino-fp32.bin"] == original.manifest.files["graphs/openvino-fp32.bin"]
 
