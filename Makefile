@@ -2,7 +2,8 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 # Locks are resolved for the oldest supported Python, without the address of any package index.
-COMPILE = uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml
+LOCK = uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
+COMPILE = $(LOCK) pyproject.toml
 
 # Spark needs Java; without it, its tests are skipped and say so.
 SPARK := $(shell command -v java >/dev/null && echo .venv-spark/.installed)
@@ -66,6 +67,7 @@ lock:
 	$(COMPILE) -c requirements.lock --extra gpu --extra training -o requirements-gpu.lock
 	$(COMPILE) -c requirements.lock --extra spark -o requirements-spark.lock
 	$(COMPILE) -c requirements.lock --extra fuzz -o requirements-fuzz.lock
+	$(LOCK) -c requirements-training.lock --group mlflow -o requirements-mlflow.lock
 
 clean:
 	rm -rf .venv .venv-spark .venv-fuzz .lunar sbom.json
