@@ -1,10 +1,6 @@
 #!/bin/sh
-# One page and one training run: serves the starter, trains CONFIG beside it, then serves what was trained.
+# One page and one training run: serves the starter, trains the configuration $1 beside it, then serves the outcome.
 set -eu
-config=$1
 python -m inference.registry starter models/starter
-python -m service &
-service=$!
-trap 'kill "$service"' TERM INT
-{ python -m training run "$config" && python -m training promote; } || echo "Not trained; the page serves on." >&2
-wait "$service"
+{ python -m training run "$1" && python -m training promote || echo "Not trained; the page stays as it is." >&2; } &
+exec python -m service
