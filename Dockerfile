@@ -65,7 +65,10 @@ FROM base AS training
 COPY --from=training-packages /opt/venv /opt/venv
 COPY --from=training-code /app ./
 USER 10001:10001
-ENV LUNAR_HOME=/var/lib/lunar LUNAR_DATA=/data
+# GitPython, which MLflow brings along, complains where there is no git.
+ENV GIT_PYTHON_REFRESH=quiet LUNAR_HOME=/var/lib/lunar LUNAR_DATA=/data
+ARG COMMIT=""
+ENV LUNAR_COMMIT=$COMMIT
 ENTRYPOINT ["python", "-m", "training"]
 CMD ["--help"]
 
@@ -74,7 +77,9 @@ FROM base AS gpu
 COPY --from=gpu-packages /opt/venv /opt/venv
 COPY --from=training-code /app ./
 USER 10001:10001
-ENV LUNAR_HOME=/var/lib/lunar LUNAR_DATA=/data LUNAR_HOST=0.0.0.0 LUNAR_PORT=8000
+ENV GIT_PYTHON_REFRESH=quiet LUNAR_HOME=/var/lib/lunar LUNAR_DATA=/data LUNAR_HOST=0.0.0.0 LUNAR_PORT=8000
+ARG COMMIT=""
+ENV LUNAR_COMMIT=$COMMIT
 CMD ["python", "-m", "service"]
 
 FROM base AS service

@@ -12,9 +12,10 @@ from pathlib import Path
 
 _NEWNET = 0x40000000  # os.unshare and os.CLONE_NEWNET come with Python 3.12
 _NEEDED = ("dockerd", "debootstrap", "iptables", "ip")
-_WITHOUT_NETWORK = (
-    "--bridge=none --iptables=false --ip6tables=false --ip-forward=false --ip-masq=false --userland-proxy=false"
-).split()
+_WITHOUT_NETWORK = [
+    *("--bridge=none", "--iptables=false", "--ip6tables=false"),
+    *("--ip-forward=false", "--ip-masq=false", "--userland-proxy=false"),
+]
 
 
 class NoEngine(RuntimeError):

@@ -54,7 +54,9 @@ class Stack:
         command = [*self.engine.compose, "--project-name", self.project, *arguments]
         done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, timeout=600)
         if check and done.returncode != 0:
-            raise RuntimeError(f"{' '.join(command)} failed:\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}\n{self.logs()}")
+            raise RuntimeError(
+                f"{' '.join(command)} failed:\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}\n{self.logs()}"
+            )
         return done.stdout.strip()
 
     def script(self, name: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
@@ -74,7 +76,9 @@ class Stack:
 
     def is_healthy(self) -> bool:
         """Every long-running container is, and the proxy knows every replica."""
-        states = [each["State"] for name in ("postgres", "mlflow", "service", "proxy") for each in self.containers(name)]
+        states = [
+            each["State"] for name in ("postgres", "mlflow", "service", "proxy") for each in self.containers(name)
+        ]
         well = [state["Running"] and state["Health"]["Status"] == "healthy" for state in states]
         return len(well) == 3 + REPLICAS and all(well) and self.replicas_up() == REPLICAS
 
@@ -129,5 +133,3 @@ class Stack:
     def _write_settings(self) -> None:
         lines = [f"{name}={value}\n" for name, value in self.settings.items()]
         (self.folder / ".env").write_text("".join(lines))
-
-
