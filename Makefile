@@ -2,12 +2,13 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 # Locks are resolved for the oldest supported Python, without the address of any package index.
-COMPILE = uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml
+LOCK = uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
+COMPILE = $(LOCK) pyproject.toml
 
 # Spark needs Java; without it, its tests are skipped and say so.
 SPARK := $(shell command -v java >/dev/null && echo .venv-spark/.installed)
 
-.PHONY: serve test check sbom spark fuzz soak lock clean
+.PHONY: serve test test-deploy check sbom spark fuzz soak lock clean
 
 serve: .venv/.serve
 	@$(BIN)/python -m inference.registry starter models/starter || echo "Going on: what served last is served again."
@@ -16,12 +17,20 @@ serve: .venv/.serve
 test: check $(SPARK)
 	$(BIN)/pytest -n 2 --dist loadfile --durations 10
 
+# Builds the images and starts docker-compose.yml on a real engine; what it found is in .deploy/report.json.
+test-deploy: .venv/.dev
+	$(BIN)/pytest tests/deploy --durations 10
+
 check: .venv/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/bandit -q -c pyproject.toml -r inference service training
+	$(BIN)/hadolint Dockerfile
+	cat Dockerfile deploy/space/Dockerfile | $(BIN)/hadolint -
+	cat Dockerfile deploy/space/training.Dockerfile | $(BIN)/hadolint -
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 
 # What the service consists of, from the lock, in CycloneDX: for whoever asks which versions are affected by something.
 sbom: sbom.json
@@ -66,6 +75,7 @@ lock:
 	$(COMPILE) -c requirements.lock --extra gpu --extra training --extra tracing -o requirements-gpu.lock
 	$(COMPILE) -c requirements.lock --extra spark -o requirements-spark.lock
 	$(COMPILE) -c requirements.lock --extra fuzz -o requirements-fuzz.lock
+	$(LOCK) -c requirements-training.lock --group mlflow -o requirements-mlflow.lock
 
 clean:
-	rm -rf .venv .venv-spark .venv-fuzz .lunar sbom.json
+	rm -rf .venv .venv-spark .venv-fuzz .lunar .deploy sbom.json

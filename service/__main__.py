@@ -2,6 +2,7 @@
 
 import ipaddress
 import sys
+from pathlib import Path
 
 import uvicorn
 
@@ -13,6 +14,8 @@ from service.telemetry import configure_logging
 # Longer than clients and proxies usually keep an idle connection (up to 60 s), so that it is they who close it: a
 # server that closes first sometimes does so just as the next request is under way.
 KEEP_ALIVE_S = 65
+# Where containers find secrets: a file `lunar_secret` there is LUNAR_SECRET, unless the environment sets that too.
+SECRETS = Path("/run/secrets")
 UNGUARDED = (
     "others can reach LUNAR_HOST={host}, and there are no keys. Make one with\n"
     "  python -m service.keys new CLIENT >> keys.txt\n"
@@ -22,7 +25,7 @@ UNGUARDED = (
 
 def main() -> None:
     """One process, one model: a worker more would cost a whole model's memory."""
-    settings = Settings()
+    settings = Settings(_secrets_dir=SECRETS if SECRETS.is_dir() else None)
     if not (settings.on_loopback or settings.keys_file or settings.keys or settings.without_keys):
         sys.exit(f"Lunar: {UNGUARDED.format(host=settings.host)}")
     try:

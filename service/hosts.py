@@ -23,11 +23,18 @@ class KnownHosts:
         """ASGI."""
         if scope["type"] == "http" and not self._any:
             request = Request(scope)
-            if _name(request.headers.get("host", "")) not in self._known:
+            if _name(request.headers.get("host", "")) not in self._known | {_reached(scope)}:
                 error = errors.UnknownHost("The service does not answer to this name.")
                 await errors.respond(request, error)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
+
+
+def _reached(scope: Scope) -> str | None:
+    """The address of this machine that the request came to: health checks and Prometheus know no other name of a
+    replica, and another site cannot point its name here and have the browser send an address."""
+    server = scope.get("server")
+    return server[0] if server else None
 
 
 def _name(host: str) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -89,5 +90,10 @@ def _gpus(tf: Any) -> list[Any]:
 
 
 def _commit() -> str:
+    """Of the image that the code came in, or of the checkout."""
+    if built := os.environ.get("LUNAR_COMMIT"):
+        return built
+    if not shutil.which("git"):
+        return "unknown"
     found = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
     return found.stdout.strip() or "unknown"

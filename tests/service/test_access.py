@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
@@ -204,6 +205,16 @@ def test_settings_that_would_not_protect_are_refused(name: str, value: str, monk
     with pytest.raises(ValidationError, match=name) as refused:
         Settings()
     assert "too short" not in str(refused.value)
+
+
+def test_a_secret_may_lie_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As containers get it; what the environment says goes first."""
+    (tmp_path / "lunar_secret").write_text("x" * 32 + "\n")
+    found = Settings(_secrets_dir=tmp_path).secret
+    assert found and found.get_secret_value() == "x" * 32
+    monkeypatch.setenv("LUNAR_SECRET", "y" * 32)
+    found = Settings(_secrets_dir=tmp_path).secret
+    assert found and found.get_secret_value() == "y" * 32
 
 
 @pytest.mark.parametrize(("host", "loopback"), [("127.0.0.1", True), ("127.9.9.9", True), ("::1", True),

@@ -164,3 +164,11 @@ def test_another_name_is_refused(limited: Guarded, host: str, status: int) -> No
     response = ask(limited, "GET", "/", headers={"Host": host, "X-Forwarded-Host": "lunar.test"})
     assert response.status_code == status
     assert status == 200 or slug(response) == "unknown-host"
+
+
+@pytest.mark.parametrize(("host", "status"), [("127.0.0.3", 200), ("127.0.0.4", 400)])
+def test_the_address_that_was_reached_is_a_name_too(limited: Guarded, host: str, status: int) -> None:
+    """Whoever looks after replicas, such as Prometheus, knows them by their addresses."""
+    port = limited.address.rpartition(":")[2]
+    response = httpx2.get(f"http://127.0.0.3:{port}/health/ready", headers={"Host": f"{host}:{port}"})
+    assert response.status_code == status

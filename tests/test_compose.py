@@ -1,0 +1,52 @@
+"""What docker-compose.yml, its settings and the service say of each other. The system itself: make test-deploy."""
+
+import re
+from typing import Any
+
+import pytest
+import yaml
+
+from service.settings import Settings
+from tests.running import ROOT
+
+TEXT = (ROOT / "docker-compose.yml").read_text()
+SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(TEXT)["services"]
+VARIABLE = re.compile(r"\$\{(\w+):-([^}]*)\}")
+
+
+def test_every_variable_is_documented_with_its_default() -> None:
+    """.env.example shows the default as a comment, or, where a name of one's own belongs, an example."""
+    documented = dict(re.findall(r"^#(LUNAR_\w+)=(.*)$", (ROOT / ".env.example").read_text(), re.MULTILINE))
+    used = dict(VARIABLE.findall(TEXT))
+    assert "$" not in VARIABLE.sub("", TEXT), "a variable without a default"
+    assert documented.keys() == used.keys()
+    differing = {name for name in used if used[name] != documented[name]}
+    assert differing == {"LUNAR_ALLOWED_HOSTS"}
+
+
+@pytest.mark.parametrize("name", ["service", "service-gpu"])
+def test_the_service_knows_every_setting(name: str) -> None:
+    settings = {f"LUNAR_{field.upper()}" for field in Settings.model_fields}
+    assert SERVICES[name]["environment"].keys() <= settings
+
+
+def test_images_are_pinned() -> None:
+    for name, service in SERVICES.items():
+        tag = service["image"].rpartition(":")[2]
+        assert re.match(r"v?\d", tag), f"{name}: {tag}"
+
+
+def test_the_proxy_and_the_engine_wait_longer_than_the_service() -> None:
+    allowed = Settings().request_timeout_s
+    proxy = re.findall(r"timeout server (\d+)s", (ROOT / "deploy/haproxy.cfg").read_text())
+    assert [float(each) > allowed for each in proxy] == [True]
+    assert float(SERVICES["service"]["stop_grace_period"].removesuffix("s")) > allowed
+
+
+def test_every_container_is_hardened_and_bounded() -> None:
+    for name, service in SERVICES.items():
+        assert service["read_only"] is True, name
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert service["mem_limit"], name
+        assert service.get("ports", []) == [] or name in ("proxy", "grafana")
