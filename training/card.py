@@ -27,7 +27,7 @@ def render_card(description: Mapping[str, Any], *, trial: Trial | None) -> str:
             f"{title}\nThis network is **untrained**: its answers mean nothing. It exists for tests and benchmarks.\n"
         )
     results = (_metrics(description), _novelty(trial, description))
-    sections = (_intended(), _network(description), _data(description), *results, _limits())
+    sections = (_intended(), _network(description), _data(description), *results, _limits(description))
     return "\n".join((title, *sections))
 
 
@@ -122,14 +122,21 @@ def _interval(number: Mapping[str, float]) -> str:
     return f"{number['value']:.3f} [{number['low']:.3f}, {number['high']:.3f}]"
 
 
-def _limits() -> str:
+def _limits(description: Mapping[str, Any]) -> str:
+    balanced = description["metrics"]["source"] == HELD_OUT_IMAGES
     return (
         "## Limits\n\n"
         "- Seven classes only: whatever else is on the skin is forced into one of them.\n"
         "- Dermoscopic images of HAM10000's kind only (two clinics, in Austria and Australia, mostly light skin); "
         "clinical photographs, other devices and darker skin were not measured.\n"
         "- The rare classes have few images: their intervals are wide.\n"
-        "- Probabilities are calibrated to the data set's frequencies, which are not those of any practice.\n"
-        "- A heat map shows where evidence for a class lies in the network's last features. It is coarse, and no "
+        + (
+            "- Every class counts the same, however rare: rare diagnoses are named more often than they occur. Only "
+            "the probability of the answer is calibrated; those of the rare classes, and with them the malignant "
+            "probability, are higher than their frequency.\n"
+            if balanced
+            else "- Probabilities are calibrated to the data set's frequencies, which are not those of any practice.\n"
+        )
+        + "- A heat map shows where evidence for a class lies in the network's last features. It is coarse, and no "
         "proof that the reason is a medical one.\n"
     )

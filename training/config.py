@@ -154,7 +154,8 @@ class PretrainConfig(StageConfig):
 class Config(Section):
     """One run. `pretrain` comes before warm-up and is shared by all folds; `finish` comes after fine-tuning.
 
-    `stored_as` is how the OpenVINO graph keeps its weights; it computes in float32 in any case.
+    `stored_as` is how the OpenVINO graph keeps its weights; it computes in float32 in any case. `melanoma_weight` is how
+    much more a melanoma counts than others when a cross-validation balances the classes.
     """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")
@@ -168,6 +169,7 @@ class Config(Section):
     warm_up: StageConfig
     fine_tune: StageConfig
     stored_as: Literal["float32", "float16"] = "float32"
+    melanoma_weight: float = Field(1, gt=0)
     pretrain: PretrainConfig | None = None
     finish: StageConfig | None = None
 

@@ -15,12 +15,15 @@ from inference.image import Preprocessing
 from inference.manifest import Data, Metrics
 from inference.probability import softmax
 from inference.risk import Thresholds
+from inference.taxonomy import CLASSES
 from training import dataset, metrics
 from training.backbones import BACKBONES
+from training.balance import fit_confidence, fit_offsets
 from training.config import Config
 from training.curves import measure_curves
 from training.ensemble import held_out
 from training.folds import Folds, fold_records
+from training.halving import rounded
 from training.index import limit_classes, read_index, read_lesions
 from training.model import Responses
 from training.predictions import Predictions, from_logits
@@ -47,10 +50,12 @@ class Findings:
     """What evaluation found out: what goes into the manifest, and what was answered for every image.
 
     The features are float32 [n, C], averaged over each image. After a cross-validation both are all images, as the
-    network answered that had not seen them; `test` with a temperature from the other folds.
+    network answered that had not seen them; `test` with offsets and temperature from the other folds. `offsets` float64
+    [7] are what the head's bias still lacks: with them every class counts the same.
     """
 
     temperature: float
+    offsets: NDArray[np.float64]
     thresholds: Thresholds
     metrics: Metrics
     curves: Curves
@@ -76,14 +81,16 @@ def read_split(config: Config, data: Path) -> Split | Folds:
     return split_records(records, by=config.data.split, fractions=config.data.fractions, seed=config.seed)
 
 
-def evaluate(predict: Predict, *, head: Head, config: Config, split: Split | Folds, command: str) -> Findings:
+def evaluate(
+    predict: Predict, *, head: Head, config: Config, split: Split | Folds, command: str, rebalance: bool = False
+) -> Findings:
     """Choose temperature and thresholds on validation data, then measure on the test part.
 
     `predict`: uint8 [n, s, s, 3] -> Responses of the network with this `head`. `command` is what the model card names
-    as the source.
+    as the source. `rebalance`: the head has not got its offsets yet; after a cross-validation, find them.
     """
     if isinstance(split, Folds):
-        return _evaluate_folds(predict, head=head, config=config, folds=split, command=command)
+        return _evaluate_folds(predict, head=head, config=config, folds=split, command=command, rebalance=rebalance)
     spec = config.model.preprocessing
     on_validation, labels = respond(predict, split.validation, spec), dataset.labels_of(split.validation)
     temperature = metrics.fit_temperature(labels, on_validation.logits)
@@ -93,6 +100,7 @@ def evaluate(predict: Predict, *, head: Head, config: Config, split: Split | Fol
         test=_predictions(on_test.logits, split.test, temperature),
         features=(on_validation.pooled, on_test.pooled),
         temperature=temperature,
+        offsets=np.zeros(len(CLASSES)),
         source=TEST_PART,
         config=config,
         split=split,
@@ -100,22 +108,29 @@ def evaluate(predict: Predict, *, head: Head, config: Config, split: Split | Fol
     )
 
 
-def _evaluate_folds(predict: Predict, *, head: Head, config: Config, folds: Folds, command: str) -> Findings:
+def _evaluate_folds(
+    predict: Predict, *, head: Head, config: Config, folds: Folds, command: str, rebalance: bool
+) -> Findings:
     responses = respond(predict, folds.records, config.model.preprocessing)
-    own, labels = (
-        held_out(responses, head=head, of_image=folds.of_image, count=folds.count),
-        dataset.labels_of(folds.records),
-    )
-    temperature = metrics.fit_temperature(labels, own.logits)
-    tested = own.logits.astype(np.float64)
+    labels = dataset.labels_of(folds.records)
+    own = held_out(responses, head=head, of_image=folds.of_image, count=folds.count).logits.astype(np.float64)
+    # As a head in 16 bits will hold them.
+    melanoma = config.melanoma_weight
+    missing = fit_offsets(labels, own, melanoma=melanoma) if rebalance else np.zeros(len(CLASSES))
+    offsets = (rounded(head.b + missing) - head.b).astype(np.float64)
+    tested = np.empty_like(own)
     for fold in range(folds.count):
         others = folds.of_image != fold
-        tested[~others] /= metrics.fit_temperature(labels[others], own.logits[others])
+        shifted = own + fit_offsets(labels[others], own[others], melanoma=melanoma)
+        tested[~others] = softmax(shifted[~others], fit_confidence(labels[others], shifted[others]))
+    temperature = fit_confidence(labels, own + offsets)
+    answered = _predictions((own + offsets).astype(np.float32), folds.records, temperature)
     return _measure(
-        validation=_predictions(own.logits, folds.records, temperature),
-        test=replace(_predictions(own.logits, folds.records, temperature), probabilities=softmax(tested)),
+        validation=answered,
+        test=replace(answered, probabilities=tested),
         features=(responses.pooled, responses.pooled),
         temperature=temperature,
+        offsets=offsets,
         source=HELD_OUT_IMAGES,
         config=config,
         split=folds,
@@ -129,6 +144,7 @@ def _measure(
     test: Predictions,
     features: tuple[NDArray[np.float32], NDArray[np.float32]],
     temperature: float,
+    offsets: NDArray[np.float64],
     source: str,
     config: Config,
     split: Split | Folds,
@@ -140,6 +156,7 @@ def _measure(
     thresholds = metrics.choose_thresholds(validation.labels, validation.probabilities)
     return Findings(
         temperature=temperature,
+        offsets=offsets,
         thresholds=thresholds,
         metrics=measured,
         curves=measure_curves(test, thresholds=thresholds, seed=config.seed),

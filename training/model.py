@@ -104,6 +104,12 @@ def for_export(network: Network, config: Config) -> Network:
     return single
 
 
+def shift_bias(network: Network, offsets: NDArray[np.float64]) -> None:
+    """Add offsets [7] to the head's bias, and so to every logit."""
+    w, b = network.head.get_weights()
+    network.head.set_weights([w, (b + offsets).astype(np.float32)])
+
+
 def infer(network: Network, images: NDArray[np.uint8], *, batch: int = 32) -> NDArray[np.float32]:
     """The logits float32 [n, 7] of uint8 [n, s, s, 3], without training."""
     return respond(network, images, batch=batch).logits

@@ -62,7 +62,8 @@ def run(config: Config, *, data: Path, folder: Path, registry: Registry, command
 
         network, histories = _train(config, split, data=data, home=registry.home, checkpoints=checkpoints, run=tracked)
         predict = partial(model.respond, network)
-        findings = evaluate(predict, head=head_of(network), config=config, split=split, command=command)
+        findings = evaluate(predict, head=head_of(network), config=config, split=split, command=command, rebalance=True)
+        model.shift_bias(network, findings.offsets)
         novelty = learn_novelty(predict, config=config, split=split, findings=findings)
         probe = prepare_images(split.test[:PROBES], config.model.preprocessing)
         bundle = export(network, folder, config=config, findings=findings, novelty=novelty, probe=probe)
