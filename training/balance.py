@@ -15,8 +15,8 @@ def fit_offsets(labels: Labels, logits: NDArray[np.floating], *, melanoma: float
     """What to add to logits [n, 7] so that answers are right as if no class were rare: float64 [7], mean 0.
 
     They minimise the cross-entropy in which every class has the same weight, melanoma `melanoma` times as much (with a
-    free temperature, which the offsets do not depend on afterwards). The minimum is one, so that adding constants to the
-    logits beforehand changes nothing.
+    free temperature, which the offsets do not depend on afterwards). There is one minimum, so that adding constants to
+    the logits beforehand changes nothing.
     """
     counts = np.bincount(labels, minlength=len(CLASSES))
     weights = np.where(labels == CLASSES.index("mel"), melanoma, 1) / counts[labels]

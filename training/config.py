@@ -154,8 +154,8 @@ class PretrainConfig(StageConfig):
 class Config(Section):
     """One run. `pretrain` comes before warm-up and is shared by all folds; `finish` comes after fine-tuning.
 
-    `stored_as` is how the OpenVINO graph keeps its weights; it computes in float32 in any case. `melanoma_weight` is how
-    much more a melanoma counts than others when a cross-validation balances the classes.
+    `stored_as` is how the OpenVINO graph keeps its weights; it computes in float32 in any case. `melanoma_weight` is
+    how much more a melanoma counts than others when a cross-validation balances the classes.
     """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")

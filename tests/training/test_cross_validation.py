@@ -99,7 +99,7 @@ def test_the_bundle_is_one_graph_of_three_networks(home: Path) -> None:
     assert manifest.metrics.images == sum(manifest.data.images.values()) == 147
     assert set(manifest.data.images) == {"fold 1", "fold 2", "fold 3"}
     assert "Somebody." in manifest.data.pretraining
-    assert open_bundle(home / "bundles" / "folded").novelty.components.shape == (96, 3 * 1280)
+    assert open_bundle(home / "bundles" / "folded").novelty.components.shape == (126, 3 * 1280)
 
 
 def test_the_card_says_what_was_measured_and_what_was_not(home: Path) -> None:

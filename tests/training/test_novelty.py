@@ -64,10 +64,10 @@ def test_it_keeps_as_many_of_images_it_has_not_seen() -> None:
     assert (scores(noise, components) > threshold).all()
 
 
-def test_the_starters_threshold_keeps_95_percent_of_held_out_images(starter: Bundle) -> None:
+def test_the_starters_threshold_keeps_93_percent_of_held_out_images(starter: Bundle) -> None:
     """Chosen and measured on the same images, each scored by the network that has not seen it."""
     trial, images = starter.novelty.trial, sum(starter.manifest.data.images.values())
-    assert 0.95 <= trial.validation_kept <= 0.95 + 2 / images
+    assert 0.93 <= trial.validation_kept <= 0.93 + 2 / images
     assert trial.test_flagged == pytest.approx(1 - trial.validation_kept)
 
 
