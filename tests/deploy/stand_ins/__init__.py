@@ -1,7 +1,6 @@
 """Images that cannot be pulled here, made from Debian's packages under the same names. They prove the files of this
 project, not the official images."""
 
-import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -63,8 +62,8 @@ def _bootstrap(engine: Engine, suite: str, *, scratch: Path) -> None:
         (root / "etc/pip.conf").write_text("[global]\ncert = /etc/ssl/certs/ca-certificates.crt\n")
         for cache in ("var/cache/apt", "var/lib/apt/lists"):  # the official images have neither
             shutil.rmtree(root / cache)
-        archive = subprocess.Popen(["tar", "-C", str(root), "-c", "."], stdout=subprocess.PIPE)
         command = [engine.docker, "import", "-", f"lunar-stand-in:{suite}"]
-        subprocess.run(command, check=True, stdin=archive.stdout, stdout=subprocess.DEVNULL, env=os.environ)
-        if archive.wait():
+        with subprocess.Popen(["tar", "-C", str(root), "-c", "."], stdout=subprocess.PIPE) as archive:
+            subprocess.run(command, check=True, stdin=archive.stdout, stdout=subprocess.DEVNULL)
+        if archive.returncode:
             raise RuntimeError(f"{root} could not be packed")
