@@ -77,7 +77,7 @@ def read_split(config: Config, data: Path) -> Split | Folds:
         if config.data.per_class:
             lesions = {record.lesion_id: record.label for record in records}
         return fold_records(records, lesions=lesions, count=config.data.folds, seed=config.seed)
-    assert config.data.fractions  # the configuration has either
+    assert config.data.fractions  # for the type checker: the configuration has either  # nosec B101
     return split_records(records, by=config.data.split, fractions=config.data.fractions, seed=config.seed)
 
 
