@@ -193,5 +193,5 @@ def test_the_starter_is_small_and_says_what_it_is(starter: Bundle) -> None:
     assert set(starter.manifest.graphs) == {"openvino-fp32"}
     assert starter.manifest.preprocessing.fit == "center-crop"
     card = (starter.path / "MODEL_CARD.md").read_text()
-    for words in ("Not a medical device", "CC BY-NC 4.0", "Split by lesion", "## Limits", "python -m training run"):
+    for words in ("Not a medical device", "CC BY-NC 4.0", "3 folds by lesion", "## Limits", "python -m training run"):
         assert words in card
