@@ -28,7 +28,7 @@ def test_answers_are_counted() -> None:
 def test_the_diagram_has_the_error_of_the_manifest(starter: Bundle) -> None:
     found = charts.diagram(starter.curves.calibrated)
     assert found.error == pytest.approx(starter.manifest.metrics.overall["calibration_error"].value)
-    assert found.bins[14].bar == charts.COUNTS_HEIGHT
+    assert max(each.bar for each in found.bins) == found.bins[13].bar == charts.COUNTS_HEIGHT
     assert found.bins[0].point is None
     assert found.line.startswith("M") and found.line.count(",") == 12
 
