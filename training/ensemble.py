@@ -7,7 +7,6 @@ explains all of them together.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,13 +15,12 @@ from inference.bundle import Head
 from inference.taxonomy import CLASSES
 from training.config import Config
 from training.halving import rounded
-from training.model import Network, Responses
+from training.model import Network, Responses, traced
 
 
 def combine(networks: Sequence[Network], config: Config) -> Network:
     """One network whose features [n, h, w, K C] are those of the K networks in order; nothing of it will train."""
     import keras
-    import tensorflow as tf
 
     size = config.model.preprocessing.size
     image = keras.Input((size, size, 3), dtype="uint8", name="image")
@@ -38,11 +36,9 @@ def combine(networks: Sequence[Network], config: Config) -> Network:
     w, b = np.concatenate([w for w, _ in weights]) / len(weights), np.mean([b for _, b in weights], axis=0)
     head.set_weights([rounded(w), rounded(b)] if config.stored_as == "float16" else [w, b])
 
-    @tf.function(input_signature=[tf.TensorSpec([None, size, size, 3], tf.uint8, name="image")])
-    def forward(image: tf.Tensor) -> Any:
-        return model(image, training=False)
-
-    return Network(model=model, backbone=backbone, head=head, forward=forward, strategy=networks[0].strategy)
+    return Network(
+        model=model, backbone=backbone, head=head, forward=traced(model, size), strategy=networks[0].strategy
+    )
 
 
 def held_out(responses: Responses, *, head: Head, of_image: NDArray[np.int64], count: int) -> Responses:

@@ -60,11 +60,18 @@ def build(config: ModelConfig, *, strategy: tf.distribute.Strategy | None = None
         logits = head(keras.layers.Dropout(config.dropout, dtype="float32", name="dropout")(pooled))
         model = keras.Model(image, {"logits": logits, "features": features}, name=config.backbone.replace("-", "_"))
 
+    return Network(model=model, backbone=backbone, head=head, forward=traced(model, size), strategy=strategy)
+
+
+def traced(model: keras.Model, size: int) -> tf.types.experimental.GenericFunction:
+    """The model on uint8 [n, size, size, 3] as one traced function, never training."""
+    import tensorflow as tf
+
     @tf.function(input_signature=[tf.TensorSpec([None, size, size, 3], tf.uint8, name="image")])
     def forward(image: tf.Tensor) -> Any:
         return model(image, training=False)
 
-    return Network(model=model, backbone=backbone, head=head, forward=forward, strategy=strategy)
+    return forward
 
 
 def build_for(config: Config) -> Network:
