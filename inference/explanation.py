@@ -1,6 +1,9 @@
 """Class maps from the outputs of a prediction: where the evidence for a class lies."""
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import product
 from typing import Literal, Self
 
 import numpy as np
@@ -58,19 +61,22 @@ def class_maps(
     features float32 [views, h, w, C] of one image, whose upright picture on the canvas is `rgb`;
     the maps of several views are turned back and averaged before they are scaled.
     """
-    maps: list[ClassMap] = []
-    for method in question.methods:
-        raw = views.gather(EXPLAINERS[method](features, head)).mean(axis=0)
-        for code in question.targets:
-            one = raw[:, :, CLASSES.index(code)]
-            grey = heatmap(one, on=on)
-            maps.append(
-                ClassMap(
-                    code=code,
-                    method=method,
-                    peak=float(one.max()),
-                    heatmap=png(grey) if question.render != "overlay" else None,
-                    overlay=png(overlay(rgb, grey)) if question.render != "heatmap" else None,
-                )
-            )
-    return tuple(maps)
+
+    def draw(wanted: tuple[Method, str]) -> ClassMap:
+        method, code = wanted
+        one = raw[method][:, :, CLASSES.index(code)]
+        grey = heatmap(one, on=on)
+        return ClassMap(
+            code=code,
+            method=method,
+            peak=float(one.max()),
+            heatmap=png(grey) if question.render != "overlay" else None,
+            overlay=png(overlay(rgb, grey)) if question.render != "heatmap" else None,
+        )
+
+    raw = {each: views.gather(EXPLAINERS[each](features, head)).mean(axis=0) for each in question.methods}
+    wanted = list(product(question.methods, question.targets))
+    if len(wanted) == 1:
+        return (draw(*wanted),)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # what costs is encoding, which releases the interpreter lock
+        return tuple(pool.map(draw, wanted))

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -13,9 +12,10 @@ from inference.explanation import Question
 from inference.runtimes import Outputs
 from inference.views import Views
 from service.audit import Record
-from service.batching import Lane
+from service.batching import Batcher
 from service.errors import DeadlineExceeded, Overloaded
 from service.following import Serving
+from service.lane import Lane
 from service.metrics import Metrics
 from service.settings import Settings
 from service.steps import Steps
@@ -26,10 +26,10 @@ class Examiner:
 
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
         self._settings, self._metrics = settings, metrics
-        self._model = Lane(workers=1, name="model")
+        self._model = Batcher(wait_s=settings.batch_wait_ms / 1000, coming=lambda: self._preparing)
         # Decoding and drawing get threads of their own, so that they cannot crowd out the health checks.
         self._images = Lane(workers=os.cpu_count() or 1, name="image")
-        self._present = 0
+        self._present = self._preparing = 0
         metrics.watch("lunar_places", "Requests with images that may be present at once", lambda: self._places)
         metrics.watch("lunar_places_taken", "Requests with images that are present", lambda: self._present)
         metrics.watch("lunar_queue_depth", "Images that wait for the model", lambda: self._model.waiting)
@@ -71,8 +71,10 @@ class Examiner:
         """
         classifier = serving.classifier
         record.model, record.version = serving.version.name, serving.version.version
-        prepared = await self._images.submit(self._prepare, serving, data, tta=tta, record=record)
-        outputs = await self._model.submit(_run, classifier, prepared, asked=time.perf_counter(), steps=record.steps)
+        with self._on_its_way():
+            prepared = await self._images.submit(self._prepare, serving, data, tta=tta, record=record)
+        most = self._settings.batch_size or classifier.runtime.batch
+        outputs = await self._model.submit(classifier.run, prepared.batch, most=most, steps=record.steps)
         found: Prediction | Explanation
         if question is None:
             found = classifier.predict(prepared, outputs)
@@ -82,6 +84,14 @@ class Examiner:
         if counted:
             self._metrics.found(serving.version, found.prediction if isinstance(found, Explanation) else found)
         return found
+
+    @contextmanager
+    def _on_its_way(self) -> Iterator[None]:
+        self._preparing += 1
+        try:
+            yield
+        finally:
+            self._preparing -= 1
 
     def _prepare(self, serving: Serving, data: bytes, *, tta: Views, record: Record) -> Prepared:
         with record.steps.timed("decode"):
@@ -94,12 +104,6 @@ class Examiner:
         """Finish the calls that run."""
         await asyncio.to_thread(self._model.close)
         await asyncio.to_thread(self._images.close)
-
-
-def _run(classifier: Classifier, prepared: Prepared, *, asked: float, steps: Steps) -> Outputs:
-    steps.end("queue", began=asked)
-    with steps.timed("inference"):
-        return classifier.run(prepared.batch)
 
 
 def _explain(

@@ -46,6 +46,10 @@ class Settings(RegistrySettings):
     max_body_bytes: int = Field(20_000_000, gt=0, description="Largest upload")
     max_pixels: int = Field(MAX_PIXELS, gt=0, description="Largest image, in pixels")
     max_waiting: int = Field(32, ge=0, description="Requests that may wait for the model; more get 503")
+    batch_size: int = Field(0, ge=0, description="Images that may share a call; 0: as many as the runtime gains from")
+    batch_wait_ms: float = Field(
+        2.0, ge=0, description="Longest wait of a call for images that are being decoded, in milliseconds"
+    )
     request_timeout_s: float = Field(30.0, gt=0, description="Deadline of a request, in seconds")
     registry_poll_s: float = Field(15.0, gt=0, description="Seconds between two looks at the registry")
     fallback_bundle: Path | None = Field(

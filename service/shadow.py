@@ -9,9 +9,9 @@ import numpy as np
 
 from inference.classifier import Explanation, Prediction
 from inference.views import Views
-from service.batching import Lane
 from service.champion import Champion
 from service.following import Serving
+from service.lane import Lane
 from service.metrics import Metrics
 from service.settings import Settings
 

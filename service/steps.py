@@ -24,9 +24,13 @@ class Steps:
 
     ended: list[Step] = field(default_factory=list)
 
+    def note(self, name: Name, *, began: float, ended: float) -> None:
+        """Note a step that has ended."""
+        self.ended.append(Step(name, began, ended))
+
     def end(self, name: Name, *, began: float) -> None:
         """Note a step that ends now."""
-        self.ended.append(Step(name, began, time.perf_counter()))
+        self.note(name, began=began, ended=time.perf_counter())
 
     @contextmanager
     def timed(self, name: Name) -> Iterator[None]:

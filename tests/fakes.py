@@ -20,6 +20,7 @@ class FakeRuntime:
 
     name = "fake"
     graph = "openvino-fp32"
+    batch = 1
 
     def __init__(self, bundle: Bundle, precision: Precision = "auto") -> None:
         self._head = bundle.head

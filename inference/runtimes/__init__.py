@@ -24,10 +24,11 @@ class Outputs:
 
 
 class Runtime(Protocol):
-    """Executes one graph of a bundle."""
+    """Executes one graph of a bundle. Of more than `batch` images a call no image gets cheaper."""
 
     name: str
     graph: str
+    batch: int
 
     def run(self, batch: NDArray[np.uint8]) -> Outputs:
         """uint8 [n, size, size, 3] -> Outputs. Safe to call from one thread at a time."""

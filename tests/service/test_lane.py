@@ -3,7 +3,7 @@ import threading
 
 import pytest
 
-from service.batching import Lane
+from service.lane import Lane
 
 
 def test_results_and_errors_come_back() -> None:
