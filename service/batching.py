@@ -90,9 +90,7 @@ class Batcher:
         """How many of the first wishes one call takes, at least one, and how many images those have."""
         images = 0
         for count, wish in enumerate(self._wishes):
-            first = self._wishes[0]
-            alike = wish.run == first.run and wish.images.shape[1:] == first.images.shape[1:]
-            if count and (not alike or images + len(wish.images) > most):
+            if count and (wish.run != self._wishes[0].run or images + len(wish.images) > most):
                 return count, images
             images += len(wish.images)
         return len(self._wishes), images

@@ -1,4 +1,4 @@
-"""The way to the model: one call at a time; what is cancelled while it waits is never started."""
+"""Work for threads: so many at a time; what is cancelled while it waits is never started."""
 
 import asyncio
 from collections.abc import Callable
@@ -10,11 +10,7 @@ T = TypeVar("T")
 
 
 class Lane:
-    """A fixed number of worker threads and a queue.
-
-    One worker for the model: on a CPU a forward pass uses every core, so calls side by side would only wait for each
-    other.
-    """
+    """A fixed number of worker threads and a queue."""
 
     def __init__(self, *, workers: int, name: str) -> None:
         self._pool = ThreadPoolExecutor(max_workers=workers, thread_name_prefix=name)
