@@ -9,6 +9,7 @@ import logging
 import re
 import shutil
 import tempfile
+import threading
 import time
 from contextlib import suppress
 from dataclasses import asdict, replace
@@ -32,6 +33,7 @@ class Cache:
 
     def __init__(self, home: Path) -> None:
         self.folder = home.resolve() / "cache"
+        self._finding = threading.Lock()  # nobody reads what another thread is throwing away
 
     def fetch(self, version: Version, registry: Registry) -> Bundle:
         """The verified bundle of a version, from here or downloaded.
@@ -68,7 +70,10 @@ class Cache:
         return self.folder / f"{quote(name, safe='')}@{quote(alias, safe='')}.json"
 
     def _find(self, digest: str) -> Bundle | None:
-        place = self.folder / digest
+        with self._finding:
+            return self._verified(digest, self.folder / digest)
+
+    def _verified(self, digest: str, place: Path) -> Bundle | None:
         if not place.is_dir():
             return None
         try:

@@ -16,6 +16,7 @@ from inference.registry import Registry, Version
 from service.errors import NoModel
 from service.following import Follower, Outcome, Refusal, Serving
 from service.metrics import Metrics
+from service.preload import Preload
 from service.settings import Settings
 
 STALE_AFTER_LOOKS = 20  # so many looks without an answer: 5 minutes by default
@@ -33,11 +34,12 @@ class Champion:
     def __init__(self, registry: Registry, settings: Settings, metrics: Metrics) -> None:
         self._settings, self._metrics = settings, metrics
         self._cache = Cache(registry.home)
+        self._preload = Preload(self._cache, settings)
 
-        def follower(alias: str) -> Follower:
-            return Follower(alias, registry=registry, cache=self._cache, settings=settings)
+        def follower(alias: str, preload: Preload | None = None) -> Follower:
+            return Follower(alias, registry=registry, cache=self._cache, settings=settings, preload=preload)
 
-        self._champion = follower(settings.model_alias)
+        self._champion = follower(settings.model_alias, self._preload)
         self._shadow = follower(settings.shadow_alias) if settings.shadow_alias else None
         self._wishes: queue.SimpleQueue[Future[Outcome] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._follow, name="registry", daemon=True)
@@ -49,6 +51,7 @@ class Champion:
 
     def start(self) -> None:
         """Begin to follow."""
+        self._preload.start()
         self._thread.start()
 
     def stop(self) -> None:
@@ -81,6 +84,7 @@ class Champion:
     def _follow(self) -> None:
         if self._look(insist=False) != "swapped":
             self._fall_back()
+        self._preload.drop()
         self._look_at_shadow(insist=False)
         while True:
             try:

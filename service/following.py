@@ -10,6 +10,7 @@ from inference.cache import Cache, CacheUnwritable
 from inference.classifier import Classifier
 from inference.registry import NoSuchModel, Registry, RegistryUnavailable, Version
 from inference.runtimes import GoldenMismatch, RuntimeUnavailable
+from service.preload import Preload
 from service.settings import Settings
 
 Outcome = Literal["unchanged", "swapped", "refused", "unavailable"]
@@ -66,13 +67,15 @@ class _Bar:
 class Follower:
     """`serving` is what the alias points at, as far as that could be verified. Only one thread may look."""
 
-    def __init__(self, alias: str, *, registry: Registry, cache: Cache, settings: Settings) -> None:
+    def __init__(
+        self, alias: str, *, registry: Registry, cache: Cache, settings: Settings, preload: Preload | None = None
+    ) -> None:
         self.alias = alias
         self.serving: Serving | None = None
         self.refusal: Refusal | None = None
         self.confirmed_at: float | None = None  # of time.monotonic()
         self.withdrawn = False  # the registry's last word was that nothing is behind this alias
-        self._registry, self._cache, self._settings = registry, cache, settings
+        self._registry, self._cache, self._settings, self._preload = registry, cache, settings, preload
         self._bar: _Bar | None = None
 
     @property
@@ -108,8 +111,8 @@ class Follower:
         if self.serving and self.serving.version.digest == version.digest:
             classifier = self.serving.classifier  # the same bundle under another number
         else:
-            settings = self._settings
-            classifier = Classifier.open(bundle, runtime=settings.runtime, precision=settings.precision)
+            settings, opened = self._settings, self._preload and self._preload.take(version.digest)
+            classifier = opened or Classifier.open(bundle, runtime=settings.runtime, precision=settings.precision)
         self.serving = Serving(classifier, version)
         runtime = classifier.runtime
         facts = {"model": self.name, "version": version.version, "runtime": runtime.name, "graph": runtime.graph}

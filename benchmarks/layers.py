@@ -1,0 +1,123 @@
+"""python -m benchmarks.layers [--bundle BUNDLE] [--precision fp32|int8]: where does a forward pass go?
+
+OpenVINO's own times of every layer, the least of several calls, summed by kind, with the arithmetic of the convolutions
+and how fast it was done; beside it the rate of a large matrix product in the same precision, which no convolution
+beats by much. Its sum over all arithmetic is the floor. One JSON line.
+"""
+
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+
+import numpy as np
+import openvino as ov
+from openvino import opset15 as ops
+
+from benchmarks.measuring import emit, options
+from inference.bundle import open_bundle
+from inference.runtimes import require_graph
+
+CALLS, SIDE, PRODUCTS = 15, 2048, 8
+HINTS = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY", "PERF_COUNT": True}
+LEVELS = 255
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = options(__doc__ or "")
+    parser.add_argument("--precision", choices=("fp32", "int8"), default="fp32")
+    given, began = parser.parse_args(), time.perf_counter()
+    bundle = open_bundle(given.bundle)
+    size = bundle.manifest.preprocessing.size
+    model = ov.Core().read_model(require_graph(bundle, f"openvino-{given.precision}"))
+    model.reshape([1, size, size, 3])
+    work = dict(_arithmetic(model))
+    calls = max(2, round(CALLS * given.share))
+    kinds, whole = _profile(model, work, np.zeros((1, size, size, 3), np.uint8), calls=calls)
+    rate = _matrix_rate(given.precision, products=max(2, round(PRODUCTS * given.share)))
+    total = sum(work.values()) / 1e9
+    emit(
+        "layers",
+        began=began,
+        share=given.share,
+        backbone=bundle.manifest.backbone,
+        precision=given.precision,
+        forward_ms=round(whole, 1),
+        gflop=round(total, 1),
+        matrix_gflops=round(rate),
+        floor_ms=round(1000 * total / rate, 1),
+        kinds=kinds,
+    )
+
+
+def _arithmetic(model: ov.Model) -> Iterator[tuple[str, float]]:
+    """Operations of every convolution and matrix product, by name: two for a multiplication and its addition."""
+    for node in model.get_ordered_ops():
+        if node.get_type_name() in ("Convolution", "GroupConvolution"):
+            kernel = node.input(1).get_shape()  # [out, in, h, w], or [groups, out, in, h, w]
+            yield node.get_friendly_name(), 2.0 * np.prod(node.output(0).get_shape()) * np.prod(kernel[-3:])
+        elif node.get_type_name() == "MatMul":
+            yield node.get_friendly_name(), 2.0 * np.prod(node.output(0).get_shape()) * node.input(0).get_shape()[-1]
+
+
+def _profile(
+    model: ov.Model, work: dict[str, float], image: np.ndarray, *, calls: int
+) -> tuple[list[dict[str, object]], float]:
+    compiled = ov.Core().compile_model(model, "CPU", HINTS)
+    request = compiled.create_infer_request()
+    least: dict[str, float] = {}
+    whole = []
+    for _ in range(calls):
+        began = time.perf_counter()
+        request.infer(image)
+        whole.append(1000 * (time.perf_counter() - began))
+        for layer in request.get_profiling_info():
+            took = 1000 * layer.real_time.total_seconds()
+            least[layer.node_name] = min(took, least.get(layer.node_name, took))
+    layers: Counter[str] = Counter()
+    took_by, work_by = defaultdict(float), defaultdict(float)
+    for node in compiled.get_runtime_model().get_ordered_ops():
+        known = {name: str(value.value) for name, value in node.get_rt_info().items()}
+        kind = f"{known['layerType']} {known['primitiveType']}"
+        if node.get_friendly_name() in least:
+            layers[kind] += 1
+            took_by[kind] += least[node.get_friendly_name()]
+            work_by[kind] += sum(work.get(name, 0) for name in known["originalLayersNames"].split(","))
+    found = [
+        {
+            "kind": kind,
+            "layers": layers[kind],
+            "ms": round(took, 2),
+            "share": round(took / sum(took_by.values()), 3),
+            "gflops": round(work_by[kind] / took / 1e6) if work_by[kind] else None,
+        }
+        for kind, took in sorted(took_by.items(), key=lambda each: -each[1])
+        if took > 0.001 * sum(took_by.values())
+    ]
+    return found, float(np.median(whole))
+
+
+def _matrix_rate(precision: str, *, products: int) -> float:
+    """10^9 operations a second of a product of two SIDE x SIDE matrices, the best of several."""
+    left = ops.parameter([SIDE, SIDE], np.float32)
+    right = ops.constant(np.random.default_rng(0).uniform(-1, 1, (SIDE, SIDE)).astype(np.float32))
+    if precision == "int8":
+        product = ops.matmul(_quantised(left, LEVELS + 1, low=0.0), _quantised(right, LEVELS, low=-1.0), False, True)
+    else:
+        product = ops.matmul(left, right, False, True)
+    request = ov.Core().compile_model(ov.Model([product], [left]), "CPU", HINTS).create_infer_request()
+    values, took = np.random.default_rng(1).uniform(0, 1, (SIDE, SIDE)).astype(np.float32), []
+    for _ in range(products):
+        request.infer(values)
+        product_layer = max(request.get_profiling_info(), key=lambda each: each.real_time)
+        took.append(product_layer.real_time.total_seconds())
+    return 2 * SIDE**3 / min(took) / 1e9
+
+
+def _quantised(node: ov.Node, levels: int, *, low: float) -> ov.Node:
+    edges = [np.float32(low), np.float32(1), np.float32(low), np.float32(1)]
+    return ops.fake_quantize(node, *(ops.constant(edge) for edge in edges), levels)
+
+
+if __name__ == "__main__":
+    main()
