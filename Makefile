@@ -76,6 +76,7 @@ lock:
 	$(COMPILE) -c requirements.lock --extra spark -o requirements-spark.lock
 	$(COMPILE) -c requirements.lock --extra fuzz -o requirements-fuzz.lock
 	$(LOCK) -c requirements-training.lock --group mlflow -o requirements-mlflow.lock
+	$(LOCK) --group peers -o requirements-peers.lock
 
 clean:
-	rm -rf .venv .venv-spark .venv-fuzz .lunar .deploy sbom.json
+	rm -rf .venv .venv-spark .venv-fuzz .venv-peers .bench .lunar .deploy sbom.json
