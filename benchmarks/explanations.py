@@ -1,8 +1,8 @@
 """python -m benchmarks.explanations: what does a Grad-CAM++ map of one class cost, from the image to the map?
 
-In closed form from the outputs of a forward pass by OpenVINO, which gives the maps of all seven classes at once, against
-the textbook: a GradientTape around the Keras model, eager and as one traced function. EfficientNetV2M at 480 pixels,
-random weights, taking turns in one run. One JSON line.
+In closed form from the outputs of a forward pass by OpenVINO, which gives the maps of all seven classes at once,
+against the textbook: a GradientTape around the Keras model, eager and as one traced function. EfficientNetV2M at 480
+pixels, random weights, taking turns in one run. One JSON line.
 """
 
 import os

@@ -1,9 +1,9 @@
 """python -m benchmarks.http: what does the service cost around its model, and how does it bear many clients?
 
 The real service in a process of its own, on a sqlite registry, with the starter and with EfficientNetV2M in fp32 and
-int8; uploads are JPEGs of 600 x 450. With one client the requests take turns with the bare runtime call in this process,
-so that ratios and differences are those of the same seconds; with eight clients /predict takes turns with everything that
-OpenVINO alone offers for throughput. One JSON line.
+int8; uploads are JPEGs of 600 x 450. With one client the requests take turns with the bare runtime call in this
+process, so that ratios and differences are those of the same seconds; with eight clients /predict takes turns with
+everything that OpenVINO alone offers for throughput. One JSON line.
 """
 
 import tempfile
@@ -16,7 +16,7 @@ import numpy as np
 from benchmarks import bare
 from benchmarks.clients import Answers, Question, asking, load
 from benchmarks.measuring import emit, flat, options, paired, summary, take_turns
-from benchmarks.models import about, opened, served
+from benchmarks.models import about, served
 from inference.bundle import Bundle
 from inference.registry import Registry
 from inference.settings import RegistrySettings
@@ -39,9 +39,8 @@ def main() -> None:
     parser = options(__doc__.partition(":")[0])
     parser.add_argument("--only", help="starter, V2M fp32 or V2M int8")
     given, began = parser.parse_args(), time.perf_counter()
-    bundles = served(opened(given.bundle))
-    names = [given.only] if given.only else list(bundles)
-    found = {name: measure(name, *bundles[name], share=given.share) for name in names}
+    bundles = served(given.bundle, only=given.only)
+    found = {name: measure(name, *each, share=given.share) for name, each in bundles.items()}
     emit("http", began=began, share=given.share, upload_bytes=len(UPLOAD), models=found)
 
 
@@ -50,7 +49,7 @@ def measure(name: str, bundle: Bundle, precision: str, *, share: float) -> dict[
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         Registry(RegistrySettings(home=home)).publish(bundle, alias="champion", source="benchmark")
-        with running_service(home, precision=precision) as address:
+        with running_service(home, precision=precision, wait_s=300) as address:
             return {
                 "model": about(bundle),
                 "one_client": one_client(address, bundle, precision, seconds=share * ALONE_SECONDS[name]),

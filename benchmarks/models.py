@@ -1,8 +1,8 @@
 """python -m benchmarks.models [FOLDER --backbone NAME --size PIXELS]: the bundle that the benchmarks serve.
 
-EfficientNetV2M at 480 pixels with random weights, as graphs for OpenVINO in fp32 and int8 and for Keras: no trained one
-exists, and the speed is the same. Its answers mean nothing. Made once into .bench/v2m, and again when the code that makes
-it has changed. Prints one JSON line.
+EfficientNetV2M at 480 pixels with random weights, as graphs for OpenVINO in fp32 and int8 and for Keras: no trained
+one exists, and the speed is the same. Its answers mean nothing. Made once into .bench/v2m, and again when the code
+that makes it has changed. Prints one JSON line.
 """
 
 import argparse
@@ -64,9 +64,18 @@ def about(bundle: Bundle) -> str:
     return f"{bundle.manifest.backbone} at {bundle.manifest.preprocessing.size} px"
 
 
-def served(bundle: Bundle) -> dict[str, tuple[Bundle, str]]:
-    """What the services are measured with: name -> bundle and precision. The starter, and the bundle in each precision."""
-    return {"starter": (open_bundle(STARTER), "auto")} | {f"V2M {each}": (bundle, each) for each in precisions(bundle)}
+def served(folder: Path, *, only: str | None) -> dict[str, tuple[Bundle, str]]:
+    """What the services are measured with: name -> bundle and precision. The starter, and the bundle in each precision.
+
+    Exits with the names there are if `only` is none of them.
+    """
+    found = {"starter": (open_bundle(STARTER), "auto")}
+    if only != "starter":
+        bundle = opened(folder)
+        found |= {f"V2M {each}": (bundle, each) for each in precisions(bundle)}
+    if only and only not in found:
+        raise SystemExit(f"There is no {only!r} to measure; there are: {', '.join(found)}.")
+    return {only: found[only]} if only else found
 
 
 def _code() -> str:

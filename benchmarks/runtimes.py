@@ -1,8 +1,8 @@
 """python -m benchmarks.runtimes: how long does a forward pass of one image take, by everything that can execute it?
 
-EfficientNetV2M at 480 pixels, random weights, batch 1, taking turns in one run; then images a second by OpenVINO one at a
-time, in batches and in streams. LiteRT, ONNX Runtime and torch.compile are not among the project's dependencies: they
-would each need another export, and are left out. One JSON line.
+EfficientNetV2M at 480 pixels, random weights, batch 1, taking turns in one run; then images a second by OpenVINO one
+at a time, in batches and in streams. LiteRT, ONNX Runtime and torch.compile are not among the project's dependencies:
+they would each need another export, and are left out. One JSON line.
 """
 
 import os
@@ -16,7 +16,7 @@ from inference.bundle import Bundle
 from inference.runtimes import require_graph
 
 SECONDS, THROUGHPUT_SECONDS = 80.0, 12.0  # all ways together; a precision
-LEFT_OUT = {name: "not among the dependencies" for name in ("LiteRT", "ONNX Runtime", "torch.compile")}
+LEFT_OUT = dict.fromkeys(("LiteRT", "ONNX Runtime", "torch.compile"), "not among the dependencies")
 
 
 def main() -> None:

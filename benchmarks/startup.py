@@ -1,8 +1,8 @@
 """python -m benchmarks.startup: how long after its start is the service ready, and how much memory does it keep?
 
 `python -m service` on a sqlite registry, with the starter and with EfficientNetV2M in fp32 and int8. Seconds from the
-start of the process to /health/ready and to the first answer: the first time, when the bundle comes out of the registry
-and the disk is cold, and then again from the cache; resident memory after 50 predictions. One JSON line.
+start of the process to /health/ready and to the first answer: the first time, when the bundle comes out of the
+registry and the disk is cold, and then again from the cache; resident memory after 50 predictions. One JSON line.
 """
 
 import os
@@ -14,7 +14,7 @@ from typing import Any
 from benchmarks.clients import Question, asking
 from benchmarks.http import JPEG, UPLOAD
 from benchmarks.measuring import emit, options, summary
-from benchmarks.models import about, opened, served
+from benchmarks.models import about, served
 from benchmarks.soak import Footprint
 from inference.bundle import Bundle
 from inference.registry import Registry
@@ -30,10 +30,10 @@ def main() -> None:
     parser.add_argument("--only", help="starter, V2M fp32 or V2M int8")
     given, began = parser.parse_args(), time.perf_counter()
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # with it every start compiles the sources again
-    bundles = served(opened(given.bundle))
-    names = [given.only] if given.only else list(bundles)
+    bundles = served(given.bundle, only=given.only)
     starts = max(2, round(given.share * STARTS))
-    emit("startup", began=began, share=given.share, models={each: measure(*bundles[each], starts) for each in names})
+    found = {name: measure(*each, starts) for name, each in bundles.items()}
+    emit("startup", began=began, share=given.share, models=found)
 
 
 def measure(bundle: Bundle, precision: str, starts: int) -> dict[str, Any]:

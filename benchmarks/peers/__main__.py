@@ -1,11 +1,11 @@
-"""python -m benchmarks.peers: the same model, on the same machine, in the same run, behind what people would use instead.
+"""python -m benchmarks.peers: the same model, on the same machine, in the same run, behind what others serve with.
 
-Each peer is a small file beside this one, written as its documentation suggests, and runs in an environment of its own,
-.venv-peers, with the Keras model; some once more with the OpenVINO graph that Lunar serves, which compares the framework
-alone. Uploads are JPEGs of 600 x 450; `mlflow models serve` of the Keras flavour gets the prepared pixels as JSON
-numbers, and their making is not counted. Peers are started, asked by one client and by eight, and stopped, one after the
-other; Lunar is asked before, between and after them. What does not install or start is in the result as "skipped".
-One JSON line.
+Each peer is a small file beside this one, written as its documentation suggests, and runs in an environment of its
+own, .venv-peers, with the Keras model; some once more with the OpenVINO graph that Lunar serves, which compares the
+framework alone. Uploads are JPEGs of 600 x 450; `mlflow models serve` of the Keras flavour gets the prepared pixels
+as JSON numbers, and their making is not counted. Peers are started, asked by one client and by eight, and stopped,
+one after the other; Lunar is asked before, between and after them. What does not install or start is in the result as
+"skipped". One JSON line.
 """
 
 import base64
@@ -37,13 +37,13 @@ HERE, ENVIRONMENT = Path(__file__).parent, ROOT / ".venv-peers"
 PACKAGES = ("bentoml", "fastapi", "litserve", "mlflow", "openvino", "ray", "tensorflow-cpu")
 ONE_SECONDS, EIGHT_SECONDS, EXPLAIN_SECONDS = 6.0, 12.0, 10.0
 OURS_ONE_SECONDS, OURS_EIGHT_SECONDS = 4.0, 5.0
-PATIENCE_S = 150.0  # until a peer answers for the first time
+PATIENCE_S = 300.0  # until a peer answers for the first time
 KERAS, OPENVINO = "keras", "openvino-fp32"
 
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """What is started and how it is asked. `command` gets the port and a folder of its own; `prepare` runs before it."""
+    """What is started and how it is asked. `command` gets the port and a folder of its own; `prepare` runs first."""
 
     name: str
     graph: str
@@ -114,7 +114,9 @@ def table(bundle: Bundle) -> list[Peer]:
 
 def multipart(data: bytes) -> tuple[bytes, dict[str, str]]:
     """Body and headers of a form with one file, `image`."""
-    head = '--lunar\r\nContent-Disposition: form-data; name="image"; filename="a.jpg"\r\nContent-Type: image/jpeg\r\n\r\n'
+    head = (
+        '--lunar\r\nContent-Disposition: form-data; name="image"; filename="a.jpg"\r\nContent-Type: image/jpeg\r\n\r\n'
+    )
     return head.encode() + data + b"\r\n--lunar--\r\n", {"Content-Type": "multipart/form-data; boundary=lunar"}
 
 
@@ -228,7 +230,9 @@ def ours(bundle: Bundle) -> Iterator[dict[str, str]]:
         for precision in precisions(bundle):
             home = Path(stack.enter_context(tempfile.TemporaryDirectory()))
             Registry(RegistrySettings(home=home)).publish(bundle, alias="champion", source="benchmark")
-            addresses[f"Lunar {precision}"] = stack.enter_context(running_service(home, precision=precision))
+            addresses[f"Lunar {precision}"] = stack.enter_context(
+                running_service(home, precision=precision, wait_s=PATIENCE_S)
+            )
         yield addresses
 
 
@@ -250,7 +254,9 @@ def versions() -> dict[str, str]:
     """What is installed in the peers' environment; empty if it is not there."""
     if not (ENVIRONMENT / ".installed").exists():
         return {}
-    program = f"import json; from importlib.metadata import version; print(json.dumps({{p: version(p) for p in {PACKAGES}}}))"
+    program = (
+        f"import json; from importlib.metadata import version; print(json.dumps({{p: version(p) for p in {PACKAGES}}}))"
+    )
     found: dict[str, str] = json.loads(subprocess.check_output([_python(), "-c", program]))
     return found
 
