@@ -13,7 +13,7 @@ import openvino as ov
 from numpy.typing import NDArray
 
 from inference.bundle import Bundle
-from inference.runtimes import open_runtime, require_graph
+from inference.runtimes import Runtime, open_runtime, require_graph
 from training.drawn import draw_squares
 
 BATCH, STREAMS = 8, 2
@@ -28,19 +28,18 @@ def images_for(bundle: Bundle) -> NDArray[np.uint8]:
 
 def one(bundle: Bundle, precision: Any) -> Call:
     """One image by the service's runtime."""
-    runtime, images = open_runtime(bundle, name="openvino", precision=precision), images_for(bundle)
-    return lambda: runtime.run(images[:1])
+    return _run(open_runtime(bundle, name="openvino", precision=precision), images_for(bundle)[:1])
 
 
-def batch(bundle: Bundle, precision: str) -> Call:
+def batch(bundle: Bundle, graph: str) -> Call:
     """BATCH images in one call of a graph of that shape."""
-    request, images = _compile(bundle, precision, images=BATCH, hints={}).create_infer_request(), images_for(bundle)
+    request, images = _compile(bundle, graph, images=BATCH, hints={}).create_infer_request(), images_for(bundle)
     return lambda: request.infer(images)
 
 
-def streams(bundle: Bundle, precision: str) -> Call:
+def streams(bundle: Bundle, graph: str) -> Call:
     """BATCH images, each a call of its own, STREAMS of them at a time."""
-    compiled = _compile(bundle, precision, images=1, hints={"NUM_STREAMS": str(STREAMS)})
+    compiled = _compile(bundle, graph, images=1, hints={"NUM_STREAMS": str(STREAMS)})
     queue, images = ov.AsyncInferQueue(compiled, STREAMS), images_for(bundle)
 
     def run() -> None:
@@ -51,17 +50,21 @@ def streams(bundle: Bundle, precision: str) -> Call:
     return run
 
 
-def rates(bundle: Bundle, precision: str) -> dict[str, tuple[Call, int]]:
+def rates(bundle: Bundle, precision: Any) -> dict[str, tuple[Call, int]]:
     """Every way of it with how many images a call answers."""
+    runtime = open_runtime(bundle, name="openvino", precision=precision)
     return {
-        "one at a time": (one(bundle, precision), 1),
-        f"batch of {BATCH}": (batch(bundle, precision), BATCH),
-        f"{STREAMS} streams": (streams(bundle, precision), BATCH),
+        "one at a time": (_run(runtime, images_for(bundle)[:1]), 1),
+        f"batch of {BATCH}": (batch(bundle, runtime.graph), BATCH),
+        f"{STREAMS} streams": (streams(bundle, runtime.graph), BATCH),
     }
 
 
-def _compile(bundle: Bundle, precision: str, *, images: int, hints: dict[str, str]) -> Any:
-    graph = "openvino-fp32" if precision == "auto" else f"openvino-{precision}"
+def _run(runtime: Runtime, image: NDArray[np.uint8]) -> Call:
+    return lambda: runtime.run(image)
+
+
+def _compile(bundle: Bundle, graph: str, *, images: int, hints: dict[str, str]) -> Any:
     core, size = ov.Core(), bundle.manifest.preprocessing.size
     model = core.read_model(Path(require_graph(bundle, graph)))
     model.reshape([images, size, size, 3])

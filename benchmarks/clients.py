@@ -41,7 +41,11 @@ class Answers:
             return found
         low, high = min(self.milliseconds), max(self.milliseconds)
         p50, p99 = np.percentile(self.milliseconds, [50, 99])
-        return found | {"p50": round(p50, 2), "p99": round(p99, 2), "spread": [round(low, 2), round(high, 2)]}
+        return found | {
+            "p50": round(float(p50), 2),
+            "p99": round(float(p99), 2),
+            "spread": [round(low, 2), round(high, 2)],
+        }
 
 
 class Client:

@@ -32,7 +32,8 @@ if __name__ == "__main__":
     if kind == "keras":
         pixels = Schema([TensorSpec(np.dtype(np.uint8), (-1, SIZE, SIZE, 3))])
         probabilities = Schema([TensorSpec(np.dtype(np.float32), (-1, 7))])
-        mlflow.keras.save_model(load_keras(), folder, signature=ModelSignature(pixels, probabilities))
+        signature = ModelSignature(pixels, probabilities)
+        mlflow.keras.save_model(load_keras(), folder, signature=signature, pip_requirements=["tensorflow-cpu"])
     else:
         mlflow.pyfunc.save_model(
             folder,
