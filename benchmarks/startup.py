@@ -21,7 +21,7 @@ from inference.registry import Registry
 from inference.settings import RegistrySettings
 from tests.running import service_process
 
-STARTS, REQUESTS = 4, 50
+STARTS, REQUESTS = 3, 50
 
 
 def main() -> None:
