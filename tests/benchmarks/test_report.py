@@ -61,7 +61,7 @@ def test_without_a_line_or_a_marker_there_is_no_report(tmp_path: Path, results: 
 
 def test_without_int8_its_targets_are_not_measured(results: dict[str, Any]) -> None:
     found = {each.what: each.verdict for each in targets(results)}
-    assert len(found) == 24
+    assert len(found) == 23
     assert {word for what, word in found.items() if "int8" in what} == {"not measured"}
     assert "not measured" not in {word for what, word in found.items() if "int8" not in what}
 
