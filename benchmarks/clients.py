@@ -1,7 +1,6 @@
 """Clients that each wait for their answer before they ask again, light enough to share the machine with the service.
 
-Threads that block in http.client over connections that stay open: per request about a tenth of what a full client
-costs.
+Threads that block in http.client over connections that stay open.
 """
 
 import http.client
