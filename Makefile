@@ -8,7 +8,7 @@ COMPILE = $(LOCK) pyproject.toml
 # Spark needs Java; without it, its tests are skipped and say so.
 SPARK := $(shell command -v java >/dev/null && echo .venv-spark/.installed)
 
-.PHONY: serve test test-deploy check sbom spark fuzz soak lock clean
+.PHONY: serve test test-deploy check sbom spark fuzz soak bench lock clean
 
 serve: .venv/.serve
 	@$(BIN)/python -m inference.registry starter models/starter || echo "Going on: what served last is served again."
@@ -49,6 +49,15 @@ fuzz: .venv/.dev .venv-fuzz/.installed
 soak: .venv/.dev
 	$(BIN)/python -m benchmarks.soak --seconds 600
 
+# The speed of everything, into the tables of docs/performance.md. Nothing else may run meanwhile. Peers that do not
+# install are skipped, and the table says so.
+BENCHMARKS := models runtimes explanations startup http peers
+bench: .venv/.dev
+	@$(MAKE) .venv-peers/.installed || echo "Going on without the peers."
+	@mkdir -p .bench && rm -f .bench/results.jsonl
+	set -e; for each in $(BENCHMARKS); do $(BIN)/python -m benchmarks.$$each >> .bench/results.jsonl; done
+	$(BIN)/python -m benchmarks.report
+
 .venv/bin/python:
 	@test -n "$(PYTHON)" || { echo "Lunar needs Python 3.11 or newer; none was found"; exit 1; }
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Lunar needs Python 3.11 or newer")'
@@ -76,6 +85,7 @@ lock:
 	$(COMPILE) -c requirements.lock --extra spark -o requirements-spark.lock
 	$(COMPILE) -c requirements.lock --extra fuzz -o requirements-fuzz.lock
 	$(LOCK) -c requirements-training.lock --group mlflow -o requirements-mlflow.lock
+	$(LOCK) --group peers -o requirements-peers.lock
 
 clean:
-	rm -rf .venv .venv-spark .venv-fuzz .lunar .deploy sbom.json
+	rm -rf .venv .venv-spark .venv-fuzz .venv-peers .bench .lunar .deploy sbom.json

@@ -18,7 +18,7 @@ from tests.running import ROOT, STARTER
 
 V2M = ROOT / ".bench" / "v2m"
 PRECISIONS = ("fp32", "int8")
-MAKERS = ("training", "inference", "tests/untrained.py")
+MAKERS = ("training", "inference/bundle.py", "inference/manifest.py", "tests/untrained.py")
 
 
 def make(folder: Path, *, backbone: str, size: int) -> Bundle:

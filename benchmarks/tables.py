@@ -1,0 +1,210 @@
+"""What the benchmarks found, as the tables of docs/performance.md: Markdown, one function a table."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from benchmarks.targets import Results, best_peer, targets
+
+
+def machine(results: Results) -> str:
+    """What it was measured on, and whether it is a measurement at all."""
+    about = results["http"]["machine"]
+    versions = results["runtimes"]["versions"] | results["peers"]["peer_versions"]
+    minutes = sum(each["seconds"] for each in results.values()) / 60
+    rows = [
+        ["CPU", f"{about['cores']} cores of {about['cpu']}, {', '.join(about['flags']) or 'none of the flags'}"],
+        ["memory", f"{about['memory_gb']} GB"],
+        ["versions", ", ".join(f"{name} {number}" for name, number in sorted(versions.items()))],
+        ["Python", about["python"]],
+        ["model", results["http"]["models"]["V2M fp32"]["model"] + ", random weights"],
+        ["took", f"{minutes:.0f} minutes"],
+    ]
+    share = min(each["share"] for each in results.values())
+    if share < 1:
+        rows.append(["**no measurement**", f"a trial with {share:g} of the durations"])
+    return _table(["", "measured on"], rows)
+
+
+def runtimes(results: Results) -> str:
+    """Milliseconds a forward pass."""
+    found = results["runtimes"]["milliseconds"]
+    base = found["OpenVINO fp32"]["median"]
+    rows = [[name, *_numbers(row), f"{row['median'] / base:.2f}"] for name, row in found.items()]
+    rows += [[name, f"left out: {reason}", "", "", "", ""] for name, reason in results["runtimes"]["left_out"].items()]
+    return _table(["one image", "median, ms", "p99", "spread", "n", "of OpenVINO fp32"], rows)
+
+
+def throughput(results: Results) -> str:
+    """Images a second by OpenVINO alone."""
+    found = results["runtimes"]["images_per_second"]
+    rows = [[f"{precision}, {name}", *_numbers(row)] for precision, ways in found.items() for name, row in ways.items()]
+    return _table(["OpenVINO alone", "images a second, median", "p99", "spread", "n"], rows)
+
+
+def one_client(results: Results) -> str:
+    """Every route beside the bare call."""
+    rows = []
+    for model, found in results["http"]["models"].items():
+        for name, row in found["one_client"].items():
+            more = ["of_runtime_call", "above_runtime_call", "above_predict"]
+            tail = [f"{row[each]['median']:.2f}" if each in row else "" for each in more]
+            rows.append([f"{model}, {_route(name)}", *_numbers(row), *tail])
+    titles = [
+        "one client",
+        "p50, ms",
+        "p99",
+        "spread",
+        "n",
+        "of the runtime call",
+        "above it, ms",
+        "above /predict, ms",
+    ]
+    return _table(titles, rows)
+
+
+def clients(results: Results) -> str:
+    """More clients."""
+    rows = []
+    for model, found in results["http"]["models"].items():
+        for count, routes in found["clients"].items():
+            rows += [[f"{model}, {_route(name)}", count, *_load(row)] for name, row in routes.items()]
+    return _table(["", "clients", "requests a second", "p50, ms", "p99", "n", "errors"], rows)
+
+
+def crowd(results: Results) -> str:
+    """Eight clients beside what the runtime does alone."""
+    rows = []
+    for model, each in results["http"]["models"].items():
+        found = each["eight_and_bare"]
+        row = found["per_second"]
+        rows.append([f"{model}, /predict, 8 clients", *_numbers(row), f"{found['of_best']['median']:.3f}"])
+        for name, alone in found["runtime_per_second"].items():
+            rows.append([f"{model}, OpenVINO alone, {name}", *_numbers(alone), "the best" * (name == found["best"])])
+    return _table(["taking turns", "images a second, median", "p99", "spread", "n", "of the best"], rows)
+
+
+def peers(results: Results) -> str:
+    """The others and Lunar."""
+    rows, best = [], best_peer(results)
+    for name, row in results["peers"]["peers"].items():
+        if "skipped" in row:
+            rows.append([name, f"skipped: {row['skipped']}", "", "", "", "", "", ""])
+            continue
+        label = f"**{name}**" if best and name == best[0] else name
+        rows.append([label, *_both(row["one"], row["eight"]), _p50(row.get("explain"))])
+    for name, rounds in results["peers"]["ours"].items():
+        middle = sorted(rounds, key=lambda each: each["eight"]["per_second"])[len(rounds) // 2]
+        rows.append([name, *_both(middle["one"], middle["eight"]), _p50(middle["explain"])])
+    titles = [
+        "",
+        "1 client: a second",
+        "p50, ms",
+        "8 clients: a second",
+        "p50, ms",
+        "p99",
+        "errors",
+        "explain, p50, ms",
+    ]
+    return _table(titles, rows)
+
+
+def explanations(results: Results) -> str:
+    """The tape and the closed form."""
+    found = results["explanations"]
+    ratios = found["tape_of_ours"]
+    rows = [[name, *_numbers(row)] for name, row in found["milliseconds"].items()]
+    for row in rows:
+        own = ratios.get(row[0], {})
+        row += [", ".join(f"{each['median']:.2f}" for each in own.values())]
+        row += [f"{found['largest_difference'][row[0]]:.1g}" if own else ""]
+    titles = [
+        "image to map",
+        "median, ms",
+        "p99",
+        "spread",
+        "n",
+        "the tapes take (eager, traced) x",
+        "largest difference",
+    ]
+    return _table(titles, rows)
+
+
+def startup(results: Results) -> str:
+    """From the start of the process."""
+    rows = [
+        [
+            name,
+            f"{row['first']['ready']:.2f}",
+            f"{row['warm']['ready']['median']:.2f}",
+            _spread(row["warm"]["ready"]),
+            f"{row['warm']['answered']['median']:.2f}",
+            str(row["warm"]["ready"]["n"]),
+            str(row["resident_mb"]),
+        ]
+        for name, row in results["startup"]["models"].items()
+    ]
+    titles = ["", "first start to ready, s", "later starts to ready, s", "spread", "to the first answer, s", "n", "MB"]
+    return _table(titles, rows)
+
+
+def verdicts(results: Results) -> str:
+    """Target, measured, met."""
+    rows = []
+    for each in targets(results):
+        measured = "" if each.measured is None else f"{each.measured:.3g}{each.unit}"
+        rows.append([each.what, f"{each.sense} {each.bound:g}{each.unit}", measured, each.verdict])
+    return _table(["", "target", "measured", "met"], rows)
+
+
+def _numbers(row: dict[str, Any]) -> list[str]:
+    return [_short(row["median"]), _short(row["p99"]), _spread(row), str(row["n"])]
+
+
+def _load(row: dict[str, Any]) -> list[str]:
+    times = [_short(row[each]) if each in row else "" for each in ("p50", "p99")]
+    return [_short(row["per_second"]), *times, str(row["n"]), _errors(row)]
+
+
+def _both(one: dict[str, Any], eight: dict[str, Any]) -> list[str]:
+    rate, p50, *_ = _load(one)
+    crowd_rate, crowd_p50, p99, *_ = _load(eight)
+    return [rate, p50, crowd_rate, crowd_p50, p99, " ".join(filter(None, (_errors(one), _errors(eight))))]
+
+
+def _errors(row: dict[str, Any]) -> str:
+    return ", ".join(f"{count} x {status}" for status, count in row["errors"].items())
+
+
+def _p50(row: dict[str, Any] | None) -> str:
+    return _short(row["p50"]) if row and "p50" in row else ""
+
+
+def _spread(row: dict[str, Any]) -> str:
+    return " to ".join(_short(value) for value in row["spread"])
+
+
+def _short(value: float) -> str:
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
+
+
+def _route(name: str) -> str:
+    return f"`{name}`" if name.startswith("/") else name
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n" + "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in lines) + "\n"
+
+
+TABLES: dict[str, Callable[[Results], str]] = {
+    "machine": machine,
+    "targets": verdicts,
+    "runtimes": runtimes,
+    "throughput": throughput,
+    "one client": one_client,
+    "crowd": crowd,
+    "clients": clients,
+    "peers": peers,
+    "explanations": explanations,
+    "startup": startup,
+}
