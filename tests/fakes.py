@@ -20,8 +20,10 @@ class FakeRuntime:
 
     name = "fake"
     graph = "openvino-fp32"
+    precision: Precision = "fp32"
+    reason = "It is a fake."
 
-    def __init__(self, bundle: Bundle, precision: Precision = "auto") -> None:
+    def __init__(self, bundle: Bundle, precision: Precision = "fp32") -> None:
         self._head = bundle.head
 
     def run(self, batch: NDArray[np.uint8]) -> Outputs:

@@ -13,8 +13,10 @@ class TensorFlowRuntime:
 
     name = "tensorflow"
     graph = "keras"
+    precision: Precision = "fp32"
+    reason = ""
 
-    def __init__(self, bundle: Bundle, precision: Precision = "auto") -> None:
+    def __init__(self, bundle: Bundle, precision: Precision) -> None:
         if precision == "int8":
             raise RuntimeUnavailable("TensorFlow runs the fp32 graph only; int8 needs the openvino runtime.")
         model = tf.keras.models.load_model(require_graph(bundle, self.graph), compile=False, safe_mode=True)
