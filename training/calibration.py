@@ -71,4 +71,5 @@ def sample(labels: Labels, count: int, *, seed: int) -> NDArray[np.int64]:
     order = np.random.default_rng(seed).permutation(len(labels))
     order = order[np.argsort(labels[order], kind="stable")]
     count = min(count, len(labels))
-    return np.sort(order[(np.arange(count) + 0.5) * len(labels) // count if count else []].astype(np.int64))
+    places = (2 * np.arange(count) + 1) * len(labels) // (2 * max(count, 1))
+    return np.sort(order[places])
