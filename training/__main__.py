@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from inference.bundle import InvalidBundle, open_bundle
 from inference.manifest import Metrics
 from inference.registry import NoSuchModel, Registry, RegistryUnavailable, quiet_mlflow
+from inference.runtimes import GoldenMismatch
 from inference.settings import RegistrySettings
 from training.compare import NoPredictions, NotComparable, compare, fetch_contender
 from training.comparison_report import html, markdown
@@ -29,6 +30,7 @@ MENDABLE = (
     BelowGate,
     BrokenArchive,
     BrokenDownload,
+    GoldenMismatch,
     InvalidBundle,
     InvalidConfig,
     InvalidDataset,
