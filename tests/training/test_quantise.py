@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import httpx2
 import numpy as np
 import openvino as ov
@@ -33,16 +34,27 @@ GRAPH = "graphs/openvino-int8.xml"
 
 
 @pytest.fixture(scope="module")
-def made(kaggle_layout: Path, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+def coloured(kaggle_layout: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The drawn lesions, each under the colour of its class: on 42 images a gate of half a point allows no error."""
+    root = Path(shutil.copytree(kaggle_layout, tmp_path_factory.mktemp("coloured") / "data"))
+    colours = np.array([[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 0], [0, 255, 255], [255, 0, 255], [0, 0, 0]])
+    for path in root.rglob("*.jpg"):
+        mixed = 0.4 * cv2.imread(str(path)) + 0.6 * colours[int(path.stem[-7:]) % 7]
+        cv2.imwrite(str(path), mixed.astype(np.uint8))
+    return root
+
+
+@pytest.fixture(scope="module")
+def made(coloured: Path, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     """Lite2 with ImageNet's weights and a head by ridge regression: trained in one pass, and sure of itself."""
     data = DATA.model_copy(update={"metadata": "HAM10000_metadata.csv", "images": FOLDERS})
     config = config_of(size=64, data=data)
-    network, split = build(config.model), read_split(config, kaggle_layout)
+    network, split = build(config.model), read_split(config, coloured)
     spec = config.model.preprocessing
     x = respond(network, prepare_images(split.train, spec)).pooled
     y = np.eye(7)[labels_of(split.train)] - 1 / 7
     middle = x.mean(axis=0)
-    w = np.linalg.solve((x - middle).T @ (x - middle) + 10 * np.eye(x.shape[1]), (x - middle).T @ y) * 8
+    w = np.linalg.solve((x - middle).T @ (x - middle) + 10 * np.eye(x.shape[1]), (x - middle).T @ y)
     network.head.set_weights([w.astype(np.float32), (-middle @ w).astype(np.float32)])
 
     def predict(images: np.ndarray) -> object:
@@ -53,19 +65,19 @@ def made(kaggle_layout: Path, tmp_path_factory: pytest.TempPathFactory) -> Bundl
 
 
 @pytest.fixture(scope="module")
-def quantised(made: Bundle, kaggle_layout: Path, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+def quantised(made: Bundle, coloured: Path, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     """The same after `python -m training quantise`."""
     folder = Path(shutil.copytree(made.path, tmp_path_factory.mktemp("quantised") / "bundle"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LUNAR_DATA", str(kaggle_layout))
+        patch.setenv("LUNAR_DATA", str(coloured))
         assert main(["quantise", str(folder)]) == 0
     return open_bundle(folder)
 
 
 @pytest.fixture
-def folder(made: Bundle, tmp_path: Path, kaggle_layout: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(made: Bundle, tmp_path: Path, coloured: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the bundle without int8, beside its data."""
-    monkeypatch.setenv("LUNAR_DATA", str(kaggle_layout))
+    monkeypatch.setenv("LUNAR_DATA", str(coloured))
     return Path(shutil.copytree(made.path, tmp_path / "bundle"))
 
 
@@ -76,7 +88,7 @@ def test_a_real_int8_graph_passes_the_gate_and_says_what_it_is_worth(made: Bundl
     assert found.comparison.source == "validation images"
     assert found.comparison.images == made.manifest.data.images["validation"]
     assert found.calibration == f"{made.manifest.data.images['training']} training images"
-    assert found.comparison.graphs["openvino-fp32"].balanced_accuracy > 0.6, "the network has learnt nothing"
+    assert found.comparison.graphs["openvino-fp32"].balanced_accuracy > 0.9, "the network has learnt nothing"
     assert found.comparison.heat_maps.rank_correlation > 0.8
     assert found.bytes["openvino-int8"] < found.bytes["openvino-fp32"] / 3
     assert manifest.graphs["openvino-int8"].precision == "int8"
@@ -202,21 +214,21 @@ def test_what_fails_twice_leaves_the_bundle_as_it_is(
     assert [path.name for path in folder.parent.iterdir()] == ["bundle"]
 
 
-def test_a_run_goes_on_without_int8(folder: Path, kaggle_layout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_goes_on_without_int8(folder: Path, coloured: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bundle = open_bundle(folder)
     monkeypatch.setattr(quantise, "_ways", fake_ways(bundle, "plainly"))
     monkeypatch.setattr(quantise, "_compare", lambda *_: compared(balanced_accuracy=0.5))
     asked = config_of(size=64, graphs=("openvino-fp32", "openvino-int8"))
-    assert quantise.quantise_if_asked(bundle, asked, data=kaggle_layout) is bundle
+    assert quantise.quantise_if_asked(bundle, asked, data=coloured) is bundle
     monkeypatch.setattr(quantise, "_compare", lambda *_: compared())
-    assert quantise.quantise_if_asked(bundle, config_of(size=64), data=kaggle_layout) is bundle
-    assert "openvino-int8" in quantise.quantise_if_asked(bundle, asked, data=kaggle_layout).manifest.graphs
+    assert quantise.quantise_if_asked(bundle, config_of(size=64), data=coloured) is bundle
+    assert "openvino-int8" in quantise.quantise_if_asked(bundle, asked, data=coloured).manifest.graphs
 
 
-def test_care_gives_operations_back_to_fp32(made: Bundle, kaggle_layout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_care_gives_operations_back_to_fp32(made: Bundle, coloured: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(quantisation, "RESTORED_AT_MOST", 2)
     monkeypatch.setattr(quantisation, "RANKED_ON", 2)
-    material = gather(made, kaggle_layout, ungated=False)
+    material = gather(made, coloured, ungated=False)
     source = made.path / "graphs/openvino-fp32.xml"
     images, shown = material.images[:8], material.images[:4]
     plain = quantisation.quantise_graph(ov.Core().read_model(source), images)
