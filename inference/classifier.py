@@ -14,7 +14,7 @@ from inference.image import Box
 from inference.probability import softmax
 from inference.quality import Flaw, find_flaws
 from inference.risk import ConfidenceLevel, RiskLevel, confidence_level, malignant_probability, risk_level
-from inference.runtimes import Outputs, Precision, Runtime, open_runtime
+from inference.runtimes import Outputs, Runtime, Wanted, open_runtime
 from inference.taxonomy import CLASSES
 
 WarningCode = (
@@ -96,7 +96,7 @@ class Classifier:
         self.runtime = runtime
 
     @classmethod
-    def open(cls, bundle: Bundle, *, runtime: str = "auto", precision: Precision = "auto") -> "Classifier":
+    def open(cls, bundle: Bundle, *, runtime: str = "auto", precision: Wanted = "auto") -> "Classifier":
         """Load, warm up and verify. Raises RuntimeUnavailable, GoldenMismatch."""
         return cls(bundle, open_runtime(bundle, name=runtime, precision=precision))
 

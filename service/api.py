@@ -119,6 +119,8 @@ def create_router(settings: Settings, champion: Champion, examiner: Examiner, sh
             "model": _name(serving),
             "runtime": runtime.name,
             "graph": runtime.graph,
+            "precision": runtime.precision,
+            "reason": runtime.reason,
             "stale": serving.stale,
             "refused": champion.refusal and asdict(champion.refusal),
             "shadow": (other := champion.shadow()) and _name(other),

@@ -116,7 +116,7 @@ class Follower:
         self.serving = Serving(classifier, version)
         runtime = classifier.runtime
         facts = {"model": self.name, "version": version.version, "runtime": runtime.name, "graph": runtime.graph}
-        log.info("model in service", extra=facts)
+        log.info("model in service", extra=facts | {"precision": runtime.precision, "reason": runtime.reason})
 
     def _confirm(self) -> None:
         self.confirmed_at = time.monotonic()

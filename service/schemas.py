@@ -148,6 +148,8 @@ class ModelReply(BaseModel):
     model: ModelName
     runtime: str
     graph: str
+    precision: Literal["fp32", "int8"]
+    reason: str = Field(description="Why this runtime and this precision, in one sentence")
     stale: bool = Field(description="The registry has not confirmed for a while that this is the version to serve")
     refused: RefusedReply | None = Field(description="What the last look at the registry did not bring into service")
     shadow: ModelName | None = Field(description="The version that is compared on live requests")

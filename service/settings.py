@@ -41,7 +41,9 @@ class Settings(RegistrySettings):
     host: str = Field("127.0.0.1", description="Address to listen on")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on")
     runtime: Literal["auto", "openvino", "tensorflow"] = Field("auto", description="What executes the model")
-    precision: Literal["auto", "fp32", "int8"] = Field("auto", description="Which graph of the bundle is executed")
+    precision: Literal["auto", "fp32", "int8"] = Field(
+        "auto", description="Which graph of the bundle is executed; auto: int8 if it passed its gate"
+    )
     examples_dir: Path | None = Field(None, description="Images the page offers as examples; default: drawn lesions")
     max_body_bytes: int = Field(20_000_000, gt=0, description="Largest upload")
     max_pixels: int = Field(MAX_PIXELS, gt=0, description="Largest image, in pixels")

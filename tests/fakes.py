@@ -20,9 +20,11 @@ class FakeRuntime:
 
     name = "fake"
     graph = "openvino-fp32"
+    precision: Precision = "fp32"
+    reason = "It is a fake."
     batch = 1
 
-    def __init__(self, bundle: Bundle, precision: Precision = "auto") -> None:
+    def __init__(self, bundle: Bundle, precision: Precision = "fp32") -> None:
         self._head = bundle.head
 
     def run(self, batch: NDArray[np.uint8]) -> Outputs:

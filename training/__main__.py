@@ -12,12 +12,14 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from inference.bundle import InvalidBundle, open_bundle
 from inference.manifest import Metrics
 from inference.registry import NoSuchModel, Registry, RegistryUnavailable, quiet_mlflow
+from inference.runtimes import GoldenMismatch
 from inference.settings import RegistrySettings
 from training.compare import NoPredictions, NotComparable, compare, fetch_contender
 from training.comparison_report import html, markdown
 from training.config import InvalidConfig, load
 from training.download import BrokenDownload
 from training.fetch import BrokenArchive, fetch
+from training.fidelity import BelowGate
 from training.index import InvalidDataset
 from training.predictions import InvalidPredictions
 from training.promotion import Refused, promote, publish, roll_back
@@ -25,8 +27,10 @@ from training.quoted import QUOTED, read_quoted
 
 # Everything that a person can cause and mend: its message is shown, without a traceback.
 MENDABLE = (
+    BelowGate,
     BrokenArchive,
     BrokenDownload,
+    GoldenMismatch,
     InvalidBundle,
     InvalidConfig,
     InvalidDataset,
@@ -106,9 +110,22 @@ def _evaluate(given: argparse.Namespace, *_: object) -> None:
 
 
 def _refit(given: argparse.Namespace, *_: object) -> None:
+    from training.quantise import quantise
     from training.refit import refit
 
+    before = open_bundle(given.bundle).manifest.quantisation
     bundle = refit(given.bundle, data=DataSettings().data)
+    if before:
+        bundle = quantise(given.bundle, data=DataSettings().data, ungated=not before.gated)
+    print(f"{given.bundle} is now {bundle.manifest.digest[:12]}")
+
+
+def _quantise(given: argparse.Namespace, *_: object) -> None:
+    from training.card import quantisation_table
+    from training.quantise import quantise
+
+    bundle = quantise(given.bundle, data=DataSettings().data, ungated=given.ungated)
+    print(quantisation_table(bundle.manifest.model_dump(mode="json")["quantisation"]))
     print(f"{given.bundle} is now {bundle.manifest.digest[:12]}")
 
 
@@ -170,6 +187,9 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     add("bundle", type=Path)
     add = action("refit", _refit, "recompute what a bundle owes to data, from its graph and the data").add_argument
     add("bundle", type=Path)
+    add = action("quantise", _quantise, "give a bundle an int8 graph, if it is as good as the fp32 graph").add_argument
+    add("bundle", type=Path)
+    add("--ungated", action="store_true", help="whatever it is worth, unmeasured: for networks that nobody trained")
     add = action("compare", _compare, "runs against the first one, on the same lesions").add_argument
     add("runs", nargs="+", metavar="RUN", help="MLflow run ids")
     add("--quoted", nargs="*", choices=QUOTED, default=(), help="show published results beside them")

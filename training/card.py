@@ -18,15 +18,21 @@ _OVERALL = {
     "calibration_error": "Expected calibration error (15 bins)",
 }
 
+_COMPARED = {
+    "balanced_accuracy": "Balanced accuracy",
+    "melanoma_recall": "Recall of melanoma",
+    "macro_auc": "Macro AUC",
+    "calibration_error": "Expected calibration error",
+}
+
 
 def render_card(description: Mapping[str, Any], *, trial: Trial | None) -> str:
     """Markdown. An untrained bundle gets a card that says so and nothing else; `trial` is that of its novelty."""
     title = f"# Model card: {description['name']}\n"
     if not description["trained"]:
-        return (
-            f"{title}\nThis network is **untrained**: its answers mean nothing. It exists for tests and benchmarks.\n"
-        )
-    results = (_metrics(description), _novelty(trial, description))
+        words = "This network is **untrained**: its answers mean nothing. It exists for tests and benchmarks.\n"
+        return "\n".join((title, words, *_quantisation(description)))
+    results = (_metrics(description), *_quantisation(description), _novelty(trial, description))
     sections = (_intended(), _network(description), _data(description), *results, _limits(description))
     return "\n".join((title, *sections))
 
@@ -97,6 +103,37 @@ def _metrics(description: Mapping[str, Any]) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _quantisation(description: Mapping[str, Any]) -> list[str]:
+    """One section if there is an int8 graph, else none."""
+    made = description.get("quantisation")
+    return [f"## The int8 graph\n\n{quantisation_table(made)}\n"] if made else []
+
+
+def quantisation_table(made: Mapping[str, Any]) -> str:
+    """What the manifest says of the int8 graph, beside the fp32 graph, as Markdown."""
+    size = {graph: f"{count / 1e6:.1f}" for graph, count in made["bytes"].items()}
+    fp32, int8 = size["openvino-fp32"], size["openvino-int8"]
+    how = f"Made by {made['method']}, ranges from {made['calibration']}. Weights: {int8} MB, of fp32 {fp32} MB."
+    compared = made["comparison"]
+    if compared is None:
+        return f"{how} It was **not gated**: nobody measured what it is worth, only its speed means something."
+    heat_maps = compared["heat_maps"]
+    rows = [
+        f"| {words} | {' | '.join(f'{numbers[name]:.4f}' for numbers in compared['graphs'].values())} |"
+        for name, words in _COMPARED.items()
+    ]
+    return "\n".join([
+        f"{how} It passed its gate. Both graphs on {compared['images']} {compared['source']}, which gave no ranges:\n",
+        f"| | {' | '.join(compared['graphs'])} |",
+        "| --- |" + " ---: |" * len(compared["graphs"]),
+        *rows,
+        f"\nBoth name the same class for {compared['same_class']:.1%} of the images. Grad-CAM++ maps of that class: "
+        f"rank correlation {heat_maps['rank_correlation']:.3f} in the mean of {heat_maps['images']} images, at least "
+        f"{heat_maps['rank_correlation_of_95_percent']:.3f} in 95 % of them; the peak is in another cell in "
+        f"{heat_maps['peak_moved']:.1%}.",
+    ])  # fmt: skip
 
 
 def _novelty(trial: Trial | None, description: Mapping[str, Any]) -> str:

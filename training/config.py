@@ -160,7 +160,7 @@ class Config(Section):
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")
     seed: int
-    graphs: tuple[Literal["openvino-fp32", "keras"], ...]
+    graphs: tuple[Literal["openvino-fp32", "openvino-int8", "keras"], ...]
     data: DataConfig
     model: ModelConfig
     augment: AugmentConfig

@@ -88,7 +88,7 @@ def _draw(folder: Path, *, findings: Findings, about: str) -> None:
 
 def _cases(config: Config, split: Split | Folds, findings: Findings, bundle: Bundle) -> Any:
     """Grad-CAM++ of the predicted class for some right and some wrong answers, as the service draws it."""
-    runtime = open_runtime(bundle)
+    runtime = open_runtime(bundle, precision="fp32")  # as the answers were found
     size = config.model.preprocessing.size
     on = canvas(width=size, height=size, view=Box(0, 0, size, size))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Mapping
 from importlib.metadata import version
@@ -59,6 +60,7 @@ def export(
     beside the golden cases. Raises UnstableHead, ParityError, GoldenMismatch.
     """
     head = head_of(network)
+    graphs = [graph for graph in config.graphs if graph in _WRITERS]  # int8 comes after it: training/quantise.py
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "graphs").mkdir(parents=True)
     images = draw_squares(size=config.model.preprocessing.size, count=GOLDEN_CASES)
@@ -71,13 +73,13 @@ def export(
         "backbone": f"{config.data.folds} x {config.model.backbone}" if config.data.folds else config.model.backbone,
         "feature_shape": network.backbone.output_shape[1:],
         "head_shape": head.w.shape,
-        "graphs": {graph: _WRITERS[graph](network, folder, config).model_dump() for graph in config.graphs},
+        "graphs": {graph: _WRITERS[graph](network, folder, config).model_dump() for graph in graphs},
         "packages": _packages(),
     }
     (folder / CONFIG).write_text(config.model_dump_json(indent=1) + "\n", encoding="utf-8")
     bundle = seal(folder, description, head=head, golden=golden, findings=findings, novelty=novelty)
-    for graph in config.graphs:
-        runtime = open_runtime(bundle, name=_RUNTIME_OF[graph])
+    for graph in graphs:
+        runtime = open_runtime(bundle, name=_RUNTIME_OF[graph], precision="fp32")
         if probe is not None:
             difference = np.abs(softmax(runtime.run(probe).logits) - softmax(infer(network, probe))).max()
             if not difference <= TOLERANCE:
@@ -112,6 +114,12 @@ def seal(
     card = render_card(content, trial=novelty.trial if novelty else None)
     (folder / CARD).write_text(card, encoding="utf-8")
     return write(folder, description=content, head=head, golden=golden)
+
+
+def replace_folder(folder: Path, staging: Path) -> None:
+    """Put the finished bundle `staging` in the place of another one."""
+    shutil.rmtree(folder)
+    os.replace(staging, folder)  # noqa: PTH105 - a folder
 
 
 def _packages() -> dict[str, str]:

@@ -29,6 +29,7 @@ from training.novelty import learn_novelty
 from training.pretraining import pretrain
 from training.progress import History
 from training.promotion import CANDIDATE
+from training.quantise import quantise_if_asked
 from training.split import Split
 from training.stages import silent
 from training.tracking import Run, tracked_run
@@ -67,6 +68,7 @@ def run(config: Config, *, data: Path, folder: Path, registry: Registry, command
         novelty = learn_novelty(predict, config=config, split=split, findings=findings)
         probe = prepare_images(split.test[:PROBES], config.model.preprocessing)
         bundle = export(network, folder, config=config, findings=findings, novelty=novelty, probe=probe)
+        bundle = quantise_if_asked(bundle, config, data=data)
         with tempfile.TemporaryDirectory() as dossier:
             write_dossier(
                 Path(dossier),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from inference.bundle import MANIFEST, Bundle, open_bundle
 from inference.runtimes import open_runtime
 from training.config import Config, InvalidConfig
 from training.evaluation import Findings, Predict, evaluate, read_split
-from training.export import CONFIG, seal
+from training.export import CONFIG, replace_folder, seal
 from training.folds import Folds
 from training.index import InvalidDataset
 from training.model import Responses
@@ -22,7 +21,7 @@ from training.split import Split
 
 
 def evaluate_bundle(bundle: Bundle, *, data: Path, command: str) -> Findings:
-    """What the bundle's default graph is worth on its own validation and test parts.
+    """What the bundle's fp32 graph is worth on its own validation and test parts.
 
     Raises InvalidConfig if the bundle does not say how it was made, InvalidDataset if the data are not the same.
     """
@@ -45,7 +44,8 @@ def read_origin(bundle: Bundle, data: Path) -> tuple[Config, Split | Folds]:
 def refit(folder: Path, *, data: Path) -> Bundle:
     """Recompute what rests on data (temperature, thresholds, metrics, curves, reference, novelty, card), and write it.
 
-    Graphs and head stay as they are. The bundle is replaced whole, or not at all.
+    The fp32 graphs and the head stay as they are; an int8 graph was measured with what was there before, and goes. The
+    bundle is replaced whole, or not at all.
     """
     bundle = open_bundle(folder)
     config, split = read_origin(bundle, data)
@@ -57,16 +57,18 @@ def refit(folder: Path, *, data: Path) -> Bundle:
     shutil.rmtree(staging, ignore_errors=True)
     shutil.copytree(folder, staging)
     (staging / MANIFEST).unlink()
-    kept = bundle.manifest.model_dump(exclude={"files", "digest"})
+    kept = bundle.manifest.model_dump(exclude={"files", "digest", "quantisation"})
+    if kept["graphs"].pop("openvino-int8", None):
+        for path in staging.glob("graphs/openvino-int8.*"):
+            path.unlink()
     seal(staging, kept, head=bundle.head, golden=bundle.golden, findings=findings, novelty=novelty)
-    shutil.rmtree(folder)
-    os.replace(staging, folder)  # noqa: PTH105 - a folder
+    replace_folder(folder, staging)
     return open_bundle(folder)
 
 
 def predict_with(bundle: Bundle) -> Predict:
-    """The bundle's default graph, image by image: a batch may be large, its feature maps are not kept."""
-    runtime = open_runtime(bundle)
+    """The bundle's fp32 graph, image by image: a batch may be large, its feature maps are not kept."""
+    runtime = open_runtime(bundle, precision="fp32")
 
     def predict(images: NDArray[np.uint8]) -> Responses:
         found = [runtime.run(images[i : i + 1]) for i in range(len(images))]

@@ -1,5 +1,6 @@
 """Runtimes: what executes a bundle's graph. One protocol, one lazy table, one rule for choosing."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
@@ -11,8 +12,12 @@ from numpy.typing import NDArray
 
 from inference.bundle import Bundle
 from inference.probability import softmax
+from inference.runtimes.processor import sums_int8_exactly
 
-Precision = Literal["auto", "fp32", "int8"]
+Precision = Literal["fp32", "int8"]
+Wanted = Literal["auto", "fp32", "int8"]
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +29,14 @@ class Outputs:
 
 
 class Runtime(Protocol):
-    """Executes one graph of a bundle. Of more than `batch` images a call no image gets cheaper."""
+    """Executes one graph of a bundle. Of more than `batch` images a call no image gets cheaper. `reason` is a sentence,
+    for anybody: why this runtime and this precision.
+    """
 
     name: str
     graph: str
+    precision: Precision
+    reason: str
     batch: int
 
     def run(self, batch: NDArray[np.uint8]) -> Outputs:
@@ -49,20 +58,51 @@ RUNTIMES: dict[str, str] = {
 }
 
 
-def open_runtime(bundle: Bundle, *, name: str = "auto", precision: Precision = "auto") -> Runtime:
+def open_runtime(bundle: Bundle, *, name: str = "auto", precision: Wanted = "auto") -> Runtime:
     """Load the bundle's graph, warm it up and replay the golden cases.
 
-    "auto" takes the first row of RUNTIMES that is installed and passes. Raises RuntimeUnavailable, GoldenMismatch.
+    "auto" takes the first row of RUNTIMES that is installed and passes, and int8 only where nothing is known against
+    it. Raises RuntimeUnavailable, GoldenMismatch.
     """
     if name != "auto":
-        return _load(bundle, name, precision)
+        return _choose_precision(bundle, name, precision, why=f"{name} was asked for")
     refusals: list[str] = []
     for candidate in RUNTIMES:
         try:
-            return _load(bundle, candidate, precision)
+            why = f"{candidate} is the {'next' if refusals else 'first'} choice, and runs here"
+            return _choose_precision(bundle, candidate, precision, why=why)
         except (RuntimeUnavailable, GoldenMismatch) as error:
             refusals.append(str(error))
     raise RuntimeUnavailable(" ".join(refusals))
+
+
+def _choose_precision(bundle: Bundle, name: str, wanted: Wanted, *, why: str) -> Runtime:
+    if wanted != "auto":
+        return _load(bundle, name, wanted, reason=f"{why}; {wanted} was asked for.")
+    doubt = _doubt(bundle, name)
+    if doubt is None:
+        try:
+            passed = "the bundle's int8 graph passed its gate and reproduces the golden cases"
+            return _load(bundle, name, "int8", reason=f"{why}; int8 because {passed}.")
+        except (RuntimeUnavailable, GoldenMismatch) as error:
+            log.warning("int8 is not used", extra={"reason": str(error)})
+            missed = isinstance(error, GoldenMismatch)
+            doubt = f"its int8 graph {'misses the golden cases' if missed else 'cannot be loaded'} here"
+    return _load(bundle, name, "fp32", reason=f"{why}; fp32 because {doubt}.")
+
+
+def _doubt(bundle: Bundle, name: str) -> str | None:
+    """What speaks against int8 before it is tried."""
+    made = bundle.manifest.quantisation
+    if name != "openvino":
+        return f"{name} has no int8"
+    if "openvino-int8" not in bundle.manifest.graphs:
+        return "the bundle has no int8 graph"
+    if made is None or not made.gated:
+        return "the bundle's int8 graph passed no gate"
+    if not sums_int8_exactly():
+        return "this processor has no int8 dot products (VNNI), and what it has instead may overflow"
+    return None
 
 
 def verify(runtime: Runtime, bundle: Bundle) -> float:
@@ -75,7 +115,7 @@ def verify(runtime: Runtime, bundle: Bundle) -> float:
     return difference
 
 
-def _load(bundle: Bundle, name: str, precision: Precision) -> Runtime:
+def _load(bundle: Bundle, name: str, precision: Precision, *, reason: str) -> Runtime:
     if name not in RUNTIMES:
         raise RuntimeUnavailable(f"There is no runtime {name!r}; allowed: auto, {', '.join(RUNTIMES)}.")
     if find_spec(name) is None:  # a row has the name of the package that it needs
@@ -89,6 +129,7 @@ def _load(bundle: Bundle, name: str, precision: Precision) -> Runtime:
     except Exception as error:
         raise RuntimeUnavailable(f"{name} cannot load the bundle's graph: {error}") from error
     verify(runtime, bundle)
+    runtime.reason = reason
     return runtime
 
 

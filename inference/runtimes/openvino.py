@@ -16,9 +16,12 @@ class OpenVinoRuntime:
     """
 
     name = "openvino"
+    batch = 1
 
-    def __init__(self, bundle: Bundle, precision: Precision = "auto") -> None:
-        self.graph = f"openvino-{'fp32' if precision == 'auto' else precision}"
+    def __init__(self, bundle: Bundle, precision: Precision) -> None:
+        self.graph = f"openvino-{precision}"
+        self.precision = precision
+        self.reason = ""
         core = ov.Core()
         model = core.read_model(require_graph(bundle, self.graph))
         size = bundle.manifest.preprocessing.size

@@ -18,6 +18,8 @@ from service.app import create_app
 from service.card import OVERALL
 from service.locale import load_locales
 from service.settings import Settings
+from tests.fakes import write_fake_bundle
+from tests.inference.test_runtimes import FP32, MADE
 from tests.running import ROOT
 
 LOCALES = load_locales(ROOT / "templates/locales")
@@ -250,3 +252,17 @@ def test_links_inside_the_page_lead_somewhere(show: Callable[..., str], trained:
 def test_counts(number: int, spanish: str, english: str) -> None:
     assert LOCALES["es"].count(number) == spanish
     assert LOCALES["en"].count(number) == english
+
+
+@pytest.mark.parametrize("gated", [True, False])
+def test_the_page_says_what_the_int8_graph_is_worth(show: Callable[..., str], tmp_path: Path, *, gated: bool) -> None:
+    made = MADE if gated else MADE | {"gated": False, "comparison": None}
+    graphs = {"openvino-fp32": FP32, "openvino-int8": FP32 | {"precision": "int8"}}
+    bundle = write_fake_bundle(tmp_path / "bundle", graphs=graphs, quantisation=made)
+    for language in LANGUAGES:
+        words = LOCALES[language].texts["card"]["model"]
+        page = unescape(show(bundle, language))
+        assert words["int8"] in page
+        assert (words["int8_ungated"] in page) is not gated
+        for shown in ("71", "68") if gated else ():  # of fp32 and int8, in percent
+            assert shown in page.partition(words["int8"])[2].partition("</dl>")[0]
