@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 from inference.bundle import Bundle
 from inference.runtimes import Outputs, Precision, RuntimeUnavailable, require_graph
 
-
 BATCH_ON_GPU = 8
 
 
