@@ -52,12 +52,12 @@ class EvaluationSet:
         """Class indices [n]."""
         return dataset.labels_of(self.records)
 
-    def numbers(self, responses: Responses, rows: NDArray[np.int64] | None = None) -> GraphNumbers:
-        """What these responses to the images `rows` (default: all) are worth."""
-        rows = np.arange(len(self.records)) if rows is None else rows
+    def numbers(self, responses: Responses) -> GraphNumbers:
+        """What these responses to the images are worth."""
         if self.of_image is not None:
-            responses = held_out(responses, head=self.head, of_image=self.of_image[rows], count=self.members)
-        found = all_numbers(self.labels[rows], softmax(responses.logits, self.temperature), np.ones((1, len(rows))))
+            responses = held_out(responses, head=self.head, of_image=self.of_image, count=self.members)
+        weights = np.ones((1, len(self.records)))
+        found = all_numbers(self.labels, softmax(responses.logits, self.temperature), weights)
         names = ("balanced_accuracy", "macro_auc", "calibration_error")
         overall = {name: float(found[name, ""][0]) for name in names}
         return GraphNumbers(melanoma_recall=float(found["recall", "mel"][0]), **overall)
@@ -133,8 +133,3 @@ def find_faults(comparison: Comparison, *, missed: float) -> tuple[str, ...]:
     if not missed <= LARGEST_MISS:
         faults.append(f"the golden cases are missed by {missed:.2g} of probability (allowed: {LARGEST_MISS:g})")
     return tuple(faults)
-
-
-def slack(fp32: GraphNumbers, int8: GraphNumbers) -> float:
-    """One number for all limits: 0 as good as fp32, -1 just allowed, below it too bad."""
-    return -max(loss / LARGEST_LOSS[name] for name, loss in losses(fp32, int8).items())

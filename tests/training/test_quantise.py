@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -19,7 +20,7 @@ from inference.runtimes.processor import sums_int8_exactly
 from inference.settings import RegistrySettings
 from tests.configs import DATA, config_of
 from tests.running import running_service
-from training import quantisation, quantise
+from training import quantise
 from training.__main__ import main
 from training.calibration import gather, sample
 from training.dataset import labels_of, prepare_images
@@ -190,7 +191,7 @@ def fake_ways(bundle: Bundle, *names: str) -> Callable[..., object]:
     return lambda *_: ((name, copy) for name in names)
 
 
-def test_what_fails_plainly_is_quantised_with_care(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_fails_plainly_is_quantised_more_carefully(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     results = iter([compared(balanced_accuracy=0.5), compared()])
     monkeypatch.setattr(quantise, "_ways", fake_ways(open_bundle(folder), "plainly", "carefully"))
     monkeypatch.setattr(quantise, "_compare", lambda *_: next(results))
@@ -225,22 +226,14 @@ def test_a_run_goes_on_without_int8(folder: Path, coloured: Path, monkeypatch: p
     assert "openvino-int8" in quantise.quantise_if_asked(bundle, asked, data=coloured).manifest.graphs
 
 
-def test_care_gives_operations_back_to_fp32(made: Bundle, coloured: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(quantisation, "RESTORED_AT_MOST", 2)
-    monkeypatch.setattr(quantisation, "RANKED_ON", 2)
+def test_the_second_way_keeps_depthwise_convolutions_in_fp32(made: Bundle, coloured: Path, tmp_path: Path) -> None:
     material = gather(made, coloured, ungated=False)
-    source = made.path / "graphs/openvino-fp32.xml"
-    images, shown = material.images[:8], material.images[:4]
-    plain = quantisation.quantise_graph(ov.Core().read_model(source), images)
-    seen: list[int] = []
-
-    def score(responses: object, rows: np.ndarray) -> float:
-        seen.append(len(rows))
-        return 0.0 if len(seen) <= 2 else -2.0  # asked for one image first, then for fp32
-
-    careful = quantisation.quantise_with_care(ov.Core().read_model(source), images, shown=shown, score=score)
-    assert max(seen) == 4
-    assert 0 < _quantised_operations(careful) < _quantised_operations(plain)
+    few = replace(material, images=material.images[:4])
+    counts = []
+    for number, (_, make) in enumerate(quantise._ways(made, few)):
+        make(tmp_path / f"{number}.xml")
+        counts.append(_quantised_operations(ov.Core().read_model(tmp_path / f"{number}.xml")))
+    assert 0 < counts[1] < counts[0]
 
 
 def _quantised_operations(graph: ov.Model) -> int:
