@@ -55,14 +55,6 @@ layers = 20
 epochs = 1
 learning_rate = 1e-4
 patience = 9
-
-[refine]
-images = ["HAM10000_images_part_1", "other_files_of_the_same"]
-size = 40
-layers = 20
-epochs = 1
-learning_rate = 1e-4
-patience = 9
 """
 )
 
@@ -72,7 +64,6 @@ def home(kaggle_layout: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
     """One fold trained beforehand on its own, then the whole run."""
     root, data = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("data")
     shutil.copytree(kaggle_layout, data, dirs_exist_ok=True)
-    shutil.copytree(data / "HAM10000_images_part_1", data / "other_files_of_the_same")
     rows = [
         f"{path.stem},{CLASSES[i % 7].upper()}"
         for i, path in enumerate(sorted((data / "HAM10000_images_part_1").glob("*.jpg")))
@@ -94,20 +85,12 @@ def test_every_fold_has_its_network_and_the_pretraining_is_shared(home: Path) ->
     (run,) = (home / "runs").iterdir()
     assert len(list((home / "pretrained").iterdir())) == 1
     stages = {path.name for path in (run / "fold-1").iterdir()}
-    names = ("fine_tune", "finish", "refine")
-    assert stages == {f"{stage}-{kind}.npz" for stage in names for kind in ("latest", "best")}
+    assert stages == {f"{stage}-{kind}.npz" for stage in ("fine_tune", "finish") for kind in ("latest", "best")}
     kernels = [
-        np.concatenate([each.ravel() for each in Checkpoints(run / f"fold-{n}").best("refine")]) for n in (1, 2, 3)
+        np.concatenate([each.ravel() for each in Checkpoints(run / f"fold-{n}").best("finish")]) for n in (1, 2, 3)
     ]
     assert (kernels[0] != kernels[1]).any()
     assert (kernels[1] != kernels[2]).any()
-
-
-def test_a_stage_sees_every_file_of_an_image(home: Path, kaggle_layout: Path) -> None:
-    images = len(list((kaggle_layout / "HAM10000_images_part_1").glob("*.jpg")))
-    shown = [len(np.load(path, mmap_mode="r")) for path in (home / "prepared").glob("*-40.npy")]
-    assert len(shown) == 3
-    assert sum(shown) == 2 * 2 * images, "each image has two files, and two of three networks see it"
 
 
 def test_the_bundle_is_one_graph_of_three_networks(home: Path) -> None:
