@@ -128,8 +128,7 @@ class StageConfig(Section):
     """One stage: how many of the backbone's last layers train (none in warm-up), how long, how fast.
 
     `batch_norm`: of how many of the last layers BatchNorm trains, too. `size` and `images`: a stage may see smaller
-    images, or other files of them, than the model is made for. Of an image that several folders hold it sees every
-    file.
+    images, or other files of them, than the model is made for.
     """
 
     layers: int = Field(ge=0)
@@ -153,8 +152,7 @@ class PretrainConfig(StageConfig):
 
 
 class Config(Section):
-    """One run. `pretrain` comes before warm-up and is shared by all folds; `finish` comes after fine-tuning, `refine`
-    after that.
+    """One run. `pretrain` comes before warm-up and is shared by all folds; `finish` comes after fine-tuning.
 
     `stored_as` is how the OpenVINO graph keeps its weights; it computes in float32 in any case. `melanoma_weight` is
     how much more a melanoma counts than others when a cross-validation balances the classes.
@@ -174,12 +172,11 @@ class Config(Section):
     melanoma_weight: float = Field(1, gt=0)
     pretrain: PretrainConfig | None = None
     finish: StageConfig | None = None
-    refine: StageConfig | None = None
 
     @model_validator(mode="after")
     def _held_out(self) -> Self:
         if self.data.folds is None and any(
-            each and each.images for each in (self.warm_up, self.fine_tune, self.finish, self.refine)
+            each and each.images for each in (self.warm_up, self.fine_tune, self.finish)
         ):
             raise ValueError("only with folds may a stage have images of its own")
         return self

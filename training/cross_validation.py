@@ -65,7 +65,6 @@ def _tell(report: stages.Report, fold: int, stage: str, epoch: int, numbers: dic
 
 def _load(stage: StageConfig, config: Config, *, seen: frozenset[str], data: Path, cache: Path) -> Part:
     folders = [data / images for images in stage.images or config.data.images]
-    found = [each for folder in folders for each in read_index(data / config.data.metadata, [folder])]
-    records = [each for each in found if each.lesion_id in seen]
+    records = [each for each in read_index(data / config.data.metadata, folders) if each.lesion_id in seen]
     spec = config.model.preprocessing
     return load_part(records, spec.model_copy(update={"size": stage.size or spec.size}), cache=cache)

@@ -24,15 +24,8 @@ def teach(
     report: stages.Report,
     member: int = 0,
 ) -> dict[str, History]:
-    """Warm up, fine-tune and, if the configuration says so, finish and refine; the network ends with the last stage's
-    weights.
-    """
-    plan = {
-        stages.WARM_UP: config.warm_up,
-        stages.FINE_TUNE: config.fine_tune,
-        stages.FINISH: config.finish,
-        stages.REFINE: config.refine,
-    }
+    """Warm up, fine-tune and, if the configuration says so, finish; the network ends with the last stage's weights."""
+    plan = {stages.WARM_UP: config.warm_up, stages.FINE_TUNE: config.fine_tune, stages.FINISH: config.finish}
     histories = {}
     for name, stage in plan.items():
         if stage is None or stage.epochs == 0:

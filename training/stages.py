@@ -18,7 +18,7 @@ from training.model import Network, unfreeze
 from training.optimiser import build_optimiser
 from training.progress import History, Progress
 
-WARM_UP, FINE_TUNE, FINISH, PRETRAIN, REFINE = STAGES = ("warm_up", "fine_tune", "finish", "pretrain", "refine")
+WARM_UP, FINE_TUNE, FINISH, PRETRAIN = STAGES = ("warm_up", "fine_tune", "finish", "pretrain")
 
 log = logging.getLogger(__name__)
 
