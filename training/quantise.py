@@ -85,7 +85,7 @@ def _compare(bundle: Bundle, int8: Runtime, evaluation: EvaluationSet) -> Compar
 
 
 def _ways(bundle: Bundle, material: Material) -> Iterator[tuple[str, Callable[[Path], None]]]:
-    """The fastest first. Depthwise convolutions have a filter a channel: their ranges differ most, and they are cheap."""
+    """The fastest first. Depthwise convolutions are cheap, and with a filter a channel their ranges differ most."""
     import openvino as ov
 
     source = str(bundle.path / bundle.manifest.graphs[FP32].path)
