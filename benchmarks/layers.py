@@ -1,4 +1,4 @@
-"""python -m benchmarks.layers [--bundle BUNDLE] [--precision fp32|int8]: where does a forward pass go?
+"""python -m benchmarks.layers: where does a forward pass go?
 
 OpenVINO's own times of every layer, the least of several calls, summed by kind, with the arithmetic of the convolutions
 and how fast it was done; beside it the rate of one large product of matrices in the same precision. All arithmetic at
@@ -14,9 +14,10 @@ import openvino as ov
 from openvino import opset15 as ops
 
 from benchmarks.measuring import emit, options
-from inference.bundle import open_bundle
+from inference.bundle import Bundle, open_bundle
 from inference.runtimes import require_graph
 
+PRECISIONS = ("fp32", "int8")
 CALLS, PRODUCTS = 15, 20
 CHANNELS, SIDE = 1024, 48
 HINTS = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY", "PERF_COUNT": True}
@@ -25,30 +26,32 @@ LEVELS = 255
 
 def main() -> None:
     """Measure and print."""
-    parser = options(__doc__ or "")
-    parser.add_argument("--precision", choices=("fp32", "int8"), default="fp32")
-    given, began = parser.parse_args(), time.perf_counter()
+    given, began = options(__doc__.partition(":")[0]).parse_args(), time.perf_counter()
     bundle = open_bundle(given.bundle)
+    found = {
+        precision: measure(bundle, precision, share=given.share)
+        for precision in PRECISIONS
+        if f"openvino-{precision}" in bundle.manifest.graphs
+    }
+    emit("layers", began=began, share=given.share, backbone=bundle.manifest.backbone, graphs=found)
+
+
+def measure(bundle: Bundle, precision: str, *, share: float) -> dict[str, object]:
+    """One graph: its kinds of layers, the slowest first, and the floor."""
     size = bundle.manifest.preprocessing.size
-    model = ov.Core().read_model(require_graph(bundle, f"openvino-{given.precision}"))
+    model = ov.Core().read_model(require_graph(bundle, f"openvino-{precision}"))
     model.reshape([1, size, size, 3])
     work = dict(_arithmetic(model))
-    calls = max(2, round(CALLS * given.share))
-    kinds, whole = _profile(model, work, np.zeros((1, size, size, 3), np.uint8), calls=calls)
-    rate = _matrix_rate(given.precision, products=max(2, round(PRODUCTS * given.share)))
-    total = sum(work.values()) / 1e9
-    emit(
-        "layers",
-        began=began,
-        share=given.share,
-        backbone=bundle.manifest.backbone,
-        precision=given.precision,
-        forward_ms=round(whole, 1),
-        gflop=round(total, 1),
-        matrix_gflops=round(rate),
-        floor_ms=round(1000 * total / rate, 1),
-        kinds=kinds,
-    )
+    image = np.zeros((1, size, size, 3), np.uint8)
+    kinds, whole = _profile(model, work, image, calls=max(2, round(CALLS * share)))
+    rate, total = _matrix_rate(precision, products=max(2, round(PRODUCTS * share))), sum(work.values()) / 1e9
+    return {
+        "forward_ms": round(whole, 1),
+        "gflop": round(total, 3),
+        "matrix_gflops": round(rate),
+        "floor_ms": round(1000 * total / rate, 1),
+        "kinds": kinds,
+    }
 
 
 def _arithmetic(model: ov.Model) -> Iterator[tuple[str, float]]:

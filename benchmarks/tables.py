@@ -5,6 +5,8 @@ from typing import Any
 
 from benchmarks.targets import Results, best_peer, targets
 
+FASTEST, USUAL = 4, ("chosen", "OpenCV, level 1", "Pillow, level 1", "Pillow, default")
+
 
 def machine(results: Results) -> str:
     """What it was measured on, and whether it is a measurement at all."""
@@ -32,6 +34,41 @@ def runtimes(results: Results) -> str:
     rows = [[name, *_numbers(row), f"{row['median'] / base:.2f}"] for name, row in found.items()]
     rows += [[name, f"left out: {reason}", "", "", "", ""] for name, reason in results["runtimes"]["left_out"].items()]
     return _table(["one image", "median, ms", "p99", "spread", "n", "of OpenVINO fp32"], rows)
+
+
+def layers(results: Results) -> str:
+    """Where a forward pass goes."""
+    rows = []
+    for precision, found in results["layers"]["graphs"].items():
+        rows += [
+            [
+                f"{precision}, {row['kind']}",
+                f"{row['layers']}",
+                f"{row['ms']}",
+                f"{row['share']:.1%}",
+                f"{row['gflops'] or ''}",
+            ]
+            for row in found["kinds"]
+        ]
+        floor = f"{precision}, all of its {found['gflop']:g} GFLOP, as one product of matrices"
+        rows.append([floor, "", str(found["floor_ms"]), "", str(found["matrix_gflops"])])
+    return _table(["kind of layer", "layers", "ms", "share", "10^9 operations a second"], rows)
+
+
+def drawing(results: Results) -> str:
+    """Everything around the model."""
+    rows = [[name, *_numbers(row)] for name, row in results["drawing"]["milliseconds"].items()]
+    return _table(["step", "median, ms", "p99", "spread", "n"], rows)
+
+
+def encoders(results: Results) -> str:
+    """The fastest ways to write a PNG, and those that others would take."""
+    rows = []
+    for picture, ways in results["drawing"]["encoders"].items():
+        for place, row in enumerate(ways):
+            if place < FASTEST or row["way"] in USUAL:
+                rows.append([f"{picture}, {row['way']}", *_numbers(row["ms"]), str(row["kilobytes"])])
+    return _table(["PNG of 600 x 450", "median, ms", "p99", "spread", "n", "kB"], rows)
 
 
 def throughput(results: Results) -> str:
@@ -200,7 +237,10 @@ TABLES: dict[str, Callable[[Results], str]] = {
     "machine": machine,
     "targets": verdicts,
     "runtimes": runtimes,
+    "layers": layers,
     "throughput": throughput,
+    "drawing": drawing,
+    "encoders": encoders,
     "one client": one_client,
     "crowd": crowd,
     "clients": clients,

@@ -61,7 +61,7 @@ def test_without_a_line_or_a_marker_there_is_no_report(tmp_path: Path, results: 
 
 def test_without_int8_its_targets_are_not_measured(results: dict[str, Any]) -> None:
     found = {each.what: each.verdict for each in targets(results)}
-    assert len(found) == 23
+    assert len(found) == 25
     assert {word for what, word in found.items() if "int8" in what} == {"not measured"}
     assert "not measured" not in {word for what, word in found.items() if "int8" not in what}
 
@@ -104,6 +104,10 @@ def _ready(found: dict[str, Any], value: float) -> None:
     found["startup"]["models"]["starter"]["warm"]["ready"]["median"] = value
 
 
+def _photo(found: dict[str, Any], value: float) -> None:
+    found["drawing"]["milliseconds"]["decode and fit to 480, 12 megapixels"]["median"] = value
+
+
 @pytest.mark.parametrize(
     ("what", "put", "good", "bad", "short"),
     [
@@ -115,6 +119,7 @@ def _ready(found: dict[str, Any], value: float) -> None:
         ("throughput of the best Keras peer, 8 clients, V2M fp32", _peer, 2.5, 2.25, "0.25 x"),
         ("GradientTape, eager, of the closed form in fp32", _eager, 10, 9, "1 x"),
         ("start of the process to ready, starter", _ready, 4, 5, "1 s"),
+        ("decode and fit to 480, 12 megapixels", _photo, 120, 130, "10 ms"),
     ],
 )
 def test_a_target_is_met_or_missed_by_so_much(
