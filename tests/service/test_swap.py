@@ -13,6 +13,7 @@ from tests.running import service_process
 from tests.service.conftest import lesion
 from tests.variants import variant
 
+ROUNDING = 1e-6
 CLIENTS, SWAPS = 8, 20
 GROWTH_MB = 40  # a model more would be 120: weights, compiled graph, buffers
 
@@ -26,6 +27,11 @@ def resident_mb(pid: int) -> float:
         return int(status.partition("VmRSS:")[2].split()[0]) / 1024
 
     return min(read() for _ in range(5))
+
+
+def _differ(probabilities: dict[str, float], expected: list[float]) -> bool:
+    """By more than rounding: an image alone and one of several are computed in another order (decision 7)."""
+    return max(abs(one - other) for one, other in zip(probabilities.values(), expected, strict=True)) > ROUNDING
 
 
 def test_swaps_under_load(starter: Bundle, tmp_path: Path) -> None:
@@ -51,7 +57,7 @@ def test_swaps_under_load(starter: Bundle, tmp_path: Path) -> None:
         learn()
         swap_to("1")
         learn()
-        assert known["1"] != known["2"]
+        assert max(abs(one - other) for one, other in zip(*known.values(), strict=True)) > 1000 * ROUNDING
 
         stop = threading.Event()
         wrong: list[str] = []
@@ -62,7 +68,7 @@ def test_swaps_under_load(starter: Bundle, tmp_path: Path) -> None:
                 while not stop.is_set():
                     response = client.post(f"{address}/predict", content=image)
                     version = response.json().get("model", {}).get("version")
-                    if response.status_code != 200 or list(response.json()["probabilities"].values()) != known[version]:
+                    if response.status_code != 200 or _differ(response.json()["probabilities"], known[version]):
                         wrong.append(response.text)
                         return
                     served[version] += 1
