@@ -53,5 +53,6 @@ def _nncf() -> nncf:
     os.environ.setdefault("NNCF_CI", "1")
     import nncf
 
-    nncf.set_log_level(logging.ERROR)
+    # Its own set_log_level would set the level of every handler it finds there, whoever put it.
+    logging.getLogger("nncf").setLevel(logging.ERROR)
     return nncf
