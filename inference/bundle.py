@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import json
+import os
 import struct
 import zipfile
 import zlib
@@ -30,6 +31,7 @@ TRIAL = "novelty.json"
 REFERENCE = "reference.json"
 UNIT_TOLERANCE = 0.01  # of a vector in float16, which has three digits
 MAX_ARRAY_BYTES = 256_000_000  # a head has kilobytes, golden images at 480 pixels have megabytes
+PIECE_BYTES = 16_000_000
 
 _Part = TypeVar("_Part", bound=Part)
 
@@ -225,5 +227,10 @@ def _expect_shape(name: str, array: NDArray[Any], shape: tuple[int, ...]) -> Non
 
 
 def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    """In large pieces: after each the interpreter lock has to be had again, and at a start imports hold on to it."""
+    digest = hashlib.sha256()
+    with path.open("rb", buffering=0) as file:
+        piece = memoryview(bytearray(max(1, min(PIECE_BYTES, os.fstat(file.fileno()).st_size))))
+        while count := file.readinto(piece):
+            digest.update(piece[:count])
+    return digest.hexdigest()
