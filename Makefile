@@ -51,7 +51,7 @@ soak: .venv/.dev
 
 # The speed of everything, into the tables of docs/performance.md. Nothing else may run meanwhile. Peers that do not
 # install are skipped, and the table says so.
-BENCHMARKS := models layers runtimes drawing explanations startup http peers
+BENCHMARKS := models layers runtimes drawing explanations startup http batching peers
 bench: .venv/.dev
 	@$(MAKE) .venv-peers/.installed || echo "Going on without the peers."
 	@mkdir -p .bench && rm -f .bench/results.jsonl

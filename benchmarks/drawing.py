@@ -26,7 +26,7 @@ from inference.image import Preprocessing, decode, fit
 from inference.report import report_explanation
 from training.drawn import draw_lesion
 
-SECONDS, PHOTO_SECONDS = 12.0, 8.0
+SECONDS, PHOTO_SECONDS = 8.0, 8.0
 UPLOAD, PHOTO = (600, 450), (4000, 3000)
 SPEC = Preprocessing(size=480, fit="squash")
 NOISE = 6.0  # grey levels, one standard deviation

@@ -19,7 +19,7 @@ from inference.bundle import Bundle
 from inference.explainers import EXPLAINERS
 from inference.runtimes import open_runtime, require_graph
 
-SECONDS = 40.0
+SECONDS = 30.0
 CLASS = 4
 EAGER, TRACED = "GradientTape, eager", "GradientTape, traced"
 

@@ -13,7 +13,7 @@ from benchmarks.targets import Results, targets
 from tests.running import ROOT
 
 RESULTS, PAGE = ROOT / ".bench" / "results.jsonl", ROOT / "docs" / "performance.md"
-BENCHMARKS = ("models", "layers", "runtimes", "drawing", "explanations", "startup", "http", "peers")
+BENCHMARKS = ("models", "layers", "runtimes", "drawing", "explanations", "startup", "http", "batching", "peers")
 
 
 class IncompleteReport(ValueError):

@@ -123,6 +123,18 @@ def crowd(results: Results) -> str:
     return _table(["taking turns", "images a second, median", "p99", "spread", "n", "of the best"], rows)
 
 
+def batching(results: Results) -> str:
+    """Sizes and waits."""
+    rows = []
+    for way, found in results["batching"]["ways"].items():
+        cells = [
+            f"{_short(row['per_second']['median'])}, {row['of_default']['median']:.2f} ({_spread(row['of_default'])})"
+            for row in found.values()
+        ]
+        rows.append([way, *cells, str(found["8"]["of_default"]["n"])])
+    return _table(["images in a call", "1 client", "2 clients", "8 clients", "n"], rows)
+
+
 def peers(results: Results) -> str:
     """The others and Lunar."""
     rows, best = [], best_peer(results)
@@ -247,6 +259,7 @@ TABLES: dict[str, Callable[[Results], str]] = {
     "one client": one_client,
     "crowd": crowd,
     "clients": clients,
+    "batching": batching,
     "peers": peers,
     "explanations": explanations,
     "startup": startup,

@@ -35,7 +35,7 @@ from tests.running import ROOT, free_port, running_service
 
 HERE, ENVIRONMENT = Path(__file__).parent, ROOT / ".venv-peers"
 PACKAGES = ("bentoml", "fastapi", "litserve", "mlflow", "openvino", "ray", "tensorflow-cpu")
-ONE_SECONDS, EIGHT_SECONDS, EXPLAIN_SECONDS = 4.0, 8.0, 6.0
+ONE_SECONDS, EIGHT_SECONDS, EXPLAIN_SECONDS = 3.0, 6.0, 5.0
 OURS_ONE_SECONDS, OURS_EIGHT_SECONDS = 3.0, 4.0
 PATIENCE_S = 300.0  # until a peer answers for the first time
 KERAS, OPENVINO = "keras", "openvino-fp32"

@@ -12,7 +12,7 @@ from itertools import count
 import pytest
 
 from benchmarks.clients import Question, load
-from benchmarks.http import ROUTES
+from benchmarks.http import CROWDED_ROUTES, ROUTES
 from benchmarks.measuring import paired, take_turns
 from tests.running import ROOT
 
@@ -31,6 +31,7 @@ def test_the_service_is_measured_for_real() -> None:
         row = starter["one_client"][route]
         assert row["spread"][0] <= row["median"] <= row["p99"] <= row["spread"][1]
         assert row["of_runtime_call"]["n"] >= 2
+    for route in CROWDED_ROUTES:
         assert starter["clients"]["2"][route]["errors"] == {}
         for clients in ("2", "8", "32"):  # the service may refuse when the machine is busy, but nobody is lost
             answers = starter["clients"][clients][route]

@@ -54,7 +54,7 @@ class Shot:
 
 
 SHOTS = {
-    "page.png": Shot(one, 1440, 1180),
+    "page.png": Shot(one, 1280, 1120),
     "page-start.png": Shot(nothing, 768, 900),
     "page-table.png": Shot(several, 1440, 660),
     "page-phone.png": Shot(one, 360, 1180, "dark"),
