@@ -12,6 +12,12 @@ from inference.risk import Thresholds
 from inference.taxonomy import CLASSES
 
 SCHEMA_VERSION = 1
+# Numbers without which no card can be drawn; there may be others beside them.
+OVERALL = (
+    *("balanced_accuracy", "accuracy", "accuracy_of_always_nv", "malignant_auc", "macro_auc"),
+    *("macro_f1", "weighted_f1", "calibration_error"),
+)
+OF_A_CLASS = ("recall", "precision", "f1", "auc")
 
 
 class Part(BaseModel):
@@ -46,6 +52,18 @@ class Metrics(Part):
     overall: dict[str, Interval]
     per_class: dict[str, dict[str, Interval]]
     confusion: tuple[tuple[int, ...], ...]
+
+    @model_validator(mode="after")
+    def _complete(self) -> "Metrics":
+        missing = [name for name in OVERALL if name not in self.overall]
+        missing += [
+            f"{name} of {code}" for code in CLASSES for name in OF_A_CLASS if name not in self.per_class.get(code, ())
+        ]
+        if missing:
+            raise ValueError(f"the numbers lack {', '.join(missing)}")
+        if [len(row) for row in self.confusion] != [len(CLASSES)] * len(CLASSES):
+            raise ValueError(f"the confusion matrix must have {len(CLASSES)} rows of {len(CLASSES)} counts")
+        return self
 
 
 class Data(Part):

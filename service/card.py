@@ -67,7 +67,7 @@ def describe_card(serving: Serving, language: Language) -> dict[str, Any]:
         "metrics": manifest.metrics,
         "trial": bundle.novelty.trial if bundle.novelty else None,
         "names": {each.code: each.name(language) for each in DIAGNOSES},
-        "overall": {name: is_share for name, is_share in OVERALL.items() if name in manifest.metrics.overall},
+        "overall": OVERALL,
         "per_class": PER_CLASS,
         "matrix": charts.matrix(manifest.metrics.confusion),
         "place": {code: number for number, code in enumerate(CLASSES)},

@@ -13,6 +13,7 @@ import pytest
 from inference.bundle import Bundle, InvalidBundle, open_bundle
 from inference.runtimes import RUNTIMES, GoldenMismatch, RuntimeUnavailable, open_runtime
 from tests.fakes import write_fake_bundle
+from tests.running import STARTER
 
 
 @pytest.fixture
@@ -70,6 +71,22 @@ def test_the_digest_covers_weights_and_manifest(tmp_path: Path) -> None:
 ])  # fmt: skip
 def test_a_wrong_manifest_is_refused_with_the_cause(folder: Path, change: Callable[[dict], None], cause: str) -> None:
     edit(folder, change)
+    with pytest.raises(InvalidBundle, match=cause):
+        open_bundle(folder)
+
+
+@pytest.mark.parametrize(("change", "cause"), [
+    (lambda m: m["overall"].pop("malignant_auc"), "the numbers lack malignant_auc"),
+    (lambda m: m["per_class"].pop("df"), "the numbers lack recall of df, precision of df, f1 of df, auc of df"),
+    (lambda m: m["per_class"]["mel"].pop("auc"), "the numbers lack auc of mel"),
+    (lambda m: m["confusion"].pop(), "7 rows of 7 counts"),
+    (lambda m: m["confusion"][3].pop(), "7 rows of 7 counts"),
+])  # fmt: skip
+def test_a_trained_bundle_has_every_number_of_its_card(
+    tmp_path: Path, change: Callable[[dict], None], cause: str
+) -> None:
+    folder = Path(shutil.copytree(STARTER, tmp_path / "bundle"))
+    edit(folder, lambda manifest: change(manifest["metrics"]))
     with pytest.raises(InvalidBundle, match=cause):
         open_bundle(folder)
 
