@@ -12,7 +12,7 @@ from pathlib import Path
 
 from benchmarks.clients import Question, load
 from benchmarks.http import JPEG, UPLOAD
-from benchmarks.measuring import emit, options, summary
+from benchmarks.measuring import SERVICE, emit, options, summary
 from inference.bundle import open_bundle
 from inference.registry import Registry
 from inference.settings import RegistrySettings
@@ -48,7 +48,7 @@ def main() -> None:
                 for way, address in addresses.items():
                     found = load(address, ask, clients=clients, seconds=given.share * POINT_SECONDS)
                     rates[way][clients].append(found.per_second)
-    emit("batching", began=began, share=given.share, ways={way: _rows(rates, way) for way in WAYS})
+    emit("batching", began=began, share=given.share, packages=SERVICE, ways={way: _rows(rates, way) for way in WAYS})
 
 
 def _rows(rates: dict[str, dict[int, list[float]]], way: str) -> dict[str, object]:

@@ -15,7 +15,7 @@ import numpy as np
 
 from benchmarks import bare
 from benchmarks.clients import Answers, Question, asking, load
-from benchmarks.measuring import emit, flat, options, paired, summary, take_turns
+from benchmarks.measuring import SERVICE, emit, flat, options, paired, summary, take_turns
 from benchmarks.models import about, served
 from inference.bundle import Bundle
 from inference.registry import Registry
@@ -41,7 +41,7 @@ def main() -> None:
     given, began = parser.parse_args(), time.perf_counter()
     bundles = served(given.bundle, only=given.only)
     found = {name: measure(name, *each, share=given.share) for name, each in bundles.items()}
-    emit("http", began=began, share=given.share, upload_bytes=len(UPLOAD), models=found)
+    emit("http", began=began, share=given.share, packages=SERVICE, upload_bytes=len(UPLOAD), models=found)
 
 
 def measure(name: str, bundle: Bundle, precision: str, *, share: float) -> dict[str, Any]:

@@ -2,18 +2,20 @@
 
 OpenVINO's own times of every layer, the least of several calls, summed by kind, with the arithmetic of the convolutions
 and how fast it was done; beside it the rate of one large product of matrices in the same precision. All arithmetic at
-that rate is the floor. One JSON line.
+that rate is the floor. Then the whole pass with other settings than those that are served, in turn. One JSON line.
 """
 
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 import openvino as ov
 from openvino import opset15 as ops
+from openvino._offline_transformations import compress_model_transformation
 
-from benchmarks.measuring import emit, options
+from benchmarks.measuring import emit, flat, options, paired, summary, take_turns
 from inference.bundle import Bundle, open_bundle
 from inference.runtimes import require_graph
 
@@ -22,6 +24,17 @@ CALLS, PRODUCTS = 15, 20
 CHANNELS, SIDE = 1024, 48
 HINTS = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY", "PERF_COUNT": True}
 LEVELS = 255
+SERVED = "as served"
+SETTINGS: dict[str, dict[str, object]] = {
+    SERVED: {},
+    "threads pinned to cores": {"ENABLE_CPU_PINNING": True},
+    "no hyper-threading": {"ENABLE_HYPER_THREADING": False},
+    "denormal numbers as zero": {"CPU_DENORMALS_OPTIMIZATION": True},
+    "weights stored in float16": {},
+    "computed in bfloat16": {"INFERENCE_PRECISION_HINT": "bf16"},
+    "computed in float16": {"INFERENCE_PRECISION_HINT": "f16"},
+}
+SETTINGS_SECONDS = 10.0  # a precision
 
 
 def main() -> None:
@@ -44,6 +57,7 @@ def measure(bundle: Bundle, precision: str, *, share: float) -> dict[str, object
     work = dict(_arithmetic(model))
     image = np.zeros((1, size, size, 3), np.uint8)
     kinds, whole = _profile(model, work, image, calls=max(2, round(CALLS * share)))
+    settings = _compare_settings(model, image, seconds=share * SETTINGS_SECONDS)
     rate, total = _matrix_rate(precision, products=max(2, round(PRODUCTS * share))), sum(work.values()) / 1e9
     return {
         "forward_ms": round(whole, 1),
@@ -51,6 +65,23 @@ def measure(bundle: Bundle, precision: str, *, share: float) -> dict[str, object
         "matrix_gflops": round(rate),
         "floor_ms": round(1000 * total / rate, 1),
         "kinds": kinds,
+        "settings": settings,
+    }
+
+
+def _compare_settings(model: ov.Model, image: np.ndarray, *, seconds: float) -> dict[str, dict[str, object]]:
+    """Milliseconds of a pass with each of SETTINGS, and what part of the served one's of the same round that is."""
+    smaller = model.clone()
+    compress_model_transformation(smaller)
+    ways = {}
+    for name, changes in SETTINGS.items():
+        hints = {key: value for key, value in HINTS.items() if key != "PERF_COUNT"} | changes
+        compiled = ov.Core().compile_model(smaller if "stored" in name else model, "CPU", hints)
+        ways[name] = partial(compiled.create_infer_request().infer, image)
+    times = take_turns(ways, seconds=seconds)
+    return {
+        name: {"ms": summary(flat(each)), "of_served": summary(paired(each, times[SERVED])[0])}
+        for name, each in times.items()
     }
 
 

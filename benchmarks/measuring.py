@@ -17,6 +17,7 @@ import numpy as np
 
 FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8", "amx_bf16")  # what decides the speed of a model
 PACKAGES = ("openvino", "numpy", "opencv-python-headless")
+SERVICE = (*PACKAGES, "pillow", "fastapi", "pydantic", "uvicorn", "mlflow-skinny")  # what a request goes through
 
 
 def options(about: str) -> argparse.ArgumentParser:

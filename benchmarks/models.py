@@ -33,17 +33,10 @@ def make(folder: Path, *, backbone: str, size: int) -> Bundle:
     folder.parent.mkdir(parents=True, exist_ok=True)
     config, network = untrained_network(backbone, size=size, graphs=("openvino-fp32", "keras"))
     export(network, folder, config=config, findings=None)
-    if quantises():
-        command = [sys.executable, "-m", "training", "quantise", str(folder), "--ungated"]
-        subprocess.run(command, cwd=ROOT, check=True, stdout=sys.stderr)
+    command = [sys.executable, "-m", "training", "quantise", str(folder), "--ungated"]
+    subprocess.run(command, cwd=ROOT, check=True, stdout=sys.stderr)
     marker.write_text(code)
     return open_bundle(folder)
-
-
-def quantises() -> bool:
-    """Whether this checkout can make int8 graphs."""
-    command = [sys.executable, "-m", "training", "--help"]
-    return "quantise" in subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
 
 
 def precisions(bundle: Bundle) -> tuple[str, ...]:

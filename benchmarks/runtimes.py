@@ -1,8 +1,8 @@
 """python -m benchmarks.runtimes: how long does a forward pass of one image take, by everything that can execute it?
 
 EfficientNetV2M at 480 pixels, random weights, batch 1, taking turns in one run; then images a second by OpenVINO one
-at a time, in batches and in streams. LiteRT, ONNX Runtime and torch.compile are not among the project's dependencies:
-they would each need another export, and are left out. One JSON line.
+at a time, in batches and in streams. LiteRT, ONNX Runtime and torch.compile would each need another export by packages
+that the project does not have, and are left out (the LiteRT in TensorFlow is deprecated). One JSON line.
 """
 
 import os
@@ -16,7 +16,7 @@ from inference.bundle import Bundle
 from inference.runtimes import require_graph
 
 SECONDS, THROUGHPUT_SECONDS = 40.0, 6.0  # all ways together; a precision
-LEFT_OUT = dict.fromkeys(("LiteRT", "ONNX Runtime", "torch.compile"), "not among the dependencies")
+LEFT_OUT = dict.fromkeys(("LiteRT", "ONNX Runtime", "torch.compile"), "it needs another export and other packages")
 
 
 def main() -> None:

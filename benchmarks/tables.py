@@ -12,12 +12,13 @@ FASTEST, USUAL = 4, ("chosen", "OpenCV, level 1", "Pillow, level 1", "Pillow, de
 def machine(results: Results) -> str:
     """What it was measured on, and whether it is a measurement at all."""
     about = results["http"]["machine"]
-    versions = results["runtimes"]["versions"] | results["peers"]["peer_versions"]
+    own = results["runtimes"]["versions"] | results["http"]["versions"]
     minutes = sum(each["seconds"] for each in results.values()) / 60
     rows = [
         ["CPU", f"{about['cores']} cores of {about['cpu']}, {', '.join(about['flags']) or 'none of the flags'}"],
         ["memory", f"{about['memory_gb']} GB"],
-        ["versions", ", ".join(f"{name} {number}" for name, number in sorted(versions.items()))],
+        ["versions", _versions(own)],
+        ["of the peers", _versions(results["peers"]["peer_versions"])],
         ["Python", about["python"]],
         ["model", results["http"]["models"]["V2M fp32"]["model"] + ", random weights"],
         ["took", f"{minutes:.0f} minutes"],
@@ -58,9 +59,22 @@ def layers(results: Results) -> str:
     return _table(["kind of layer", "layers", "ms", "share", "10^9 operations a second"], rows)
 
 
+def settings(results: Results) -> str:
+    """Other settings of OpenVINO."""
+    rows = [
+        [f"{precision}, {name}", *_numbers(row["ms"]), f"{row['of_served']['median']:.2f}", _spread(row["of_served"])]
+        for precision, found in results["layers"]["graphs"].items()
+        for name, row in found["settings"].items()
+    ]
+    return _table(["a pass", "median, ms", "p99", "spread", "n", "of the served", "spread"], rows)
+
+
 def drawing(results: Results) -> str:
     """Everything around the model."""
     rows = [[name, *_numbers(row)] for name, row in results["drawing"]["milliseconds"].items()]
+    rows.append(
+        ["decode to half the size: largest difference", f"{results['drawing']['halved_differs']} levels", *"   "]
+    )
     return _table(["step", "median, ms", "p99", "spread", "n"], rows)
 
 
@@ -208,6 +222,10 @@ def verdicts(results: Results) -> str:
     return _table(["", "target", "measured", "met"], rows)
 
 
+def _versions(found: dict[str, str]) -> str:
+    return ", ".join(f"{name} {number}" for name, number in sorted(found.items()))
+
+
 def _numbers(row: dict[str, Any]) -> list[str]:
     return [_short(row["median"]), _short(row["p99"]), _spread(row), str(row["n"])]
 
@@ -253,6 +271,7 @@ TABLES: dict[str, Callable[[Results], str]] = {
     "targets": verdicts,
     "runtimes": runtimes,
     "layers": layers,
+    "settings": settings,
     "throughput": throughput,
     "drawing": drawing,
     "encoders": encoders,

@@ -91,7 +91,7 @@ class HeatMaps(Part):
     """How far Grad-CAM++ maps of int8 are those of fp32, for the class that fp32 predicts, in cells of the features.
 
     `rank_correlation`: Spearman's, the mean over `images`, and what 95 % of them reach. `peak_moved`: the share of the
-    images whose highest cell is another one. Images whose map is flat are left out.
+    images whose highest cell is another one. Images whose map is flat in fp32 are left out.
     """
 
     images: int

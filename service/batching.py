@@ -27,6 +27,11 @@ class _Wish:
     asked: float = field(default_factory=time.perf_counter)
     outputs: Future[Outputs] = field(default_factory=Future)
 
+    def note(self, began: float) -> None:
+        """The call that it was in, with or without others, began then and has ended."""
+        self.steps.note("queue", began=self.asked, ended=began)
+        self.steps.end("inference", began=began)
+
 
 class Batcher:
     """One thread for the model, and the queue before it.
@@ -105,12 +110,12 @@ def _answer(wishes: list[_Wish]) -> None:
             for wish in wishes:
                 _answer([wish])
         else:
+            wishes[0].note(began)
             wishes[0].outputs.set_exception(error)
         return
     first = 0
     for wish in wishes:
-        wish.steps.note("queue", began=wish.asked, ended=began)
-        wish.steps.end("inference", began=began)
+        wish.note(began)
         own = slice(first, first + len(wish.images))
         wish.outputs.set_result(Outputs(logits=outputs.logits[own], features=outputs.features[own]))
         first = own.stop

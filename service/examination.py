@@ -32,7 +32,7 @@ class Examiner:
         self._present = self._preparing = 0
         metrics.watch("lunar_places", "Requests with images that may be present at once", lambda: self._places)
         metrics.watch("lunar_places_taken", "Requests with images that are present", lambda: self._present)
-        metrics.watch("lunar_queue_depth", "Images that wait for the model", lambda: self._model.waiting)
+        metrics.watch("lunar_queue_depth", "Requests that wait for the model", lambda: self._model.waiting)
 
     @property
     def _places(self) -> int:

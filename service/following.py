@@ -97,7 +97,10 @@ class Follower:
             if self._bar and self._bar.holds(version) and not insist:
                 self.refusal = self._bar.refusal
                 return "refused"
-            self.install(self._cache.fetch(version, self._registry), version)
+            if opened := self._preloaded(version):  # its bundle in the cache has just been verified
+                self._serve(opened, version)
+            else:
+                self.install(self._cache.fetch(version, self._registry), version)
         except Exception as error:
             return self._refuse(version, error)
         self._confirm()
@@ -111,8 +114,14 @@ class Follower:
         if self.serving and self.serving.version.digest == version.digest:
             classifier = self.serving.classifier  # the same bundle under another number
         else:
-            settings, opened = self._settings, self._preload and self._preload.take(version.digest)
+            settings, opened = self._settings, self._preloaded(version)
             classifier = opened or Classifier.open(bundle, runtime=settings.runtime, precision=settings.precision)
+        self._serve(classifier, version)
+
+    def _preloaded(self, version: Version) -> Classifier | None:
+        return self._preload.take(version.digest) if self._preload else None
+
+    def _serve(self, classifier: Classifier, version: Version) -> None:
         self.serving = Serving(classifier, version)
         runtime = classifier.runtime
         facts = {"model": self.name, "version": version.version, "runtime": runtime.name, "graph": runtime.graph}

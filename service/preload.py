@@ -12,7 +12,8 @@ class Preload:
 
     def __init__(self, cache: Cache, settings: Settings) -> None:
         self._cache, self._settings = cache, settings
-        self._opened: Future[Classifier | None] | None = None
+        self._digest: Future[str] = Future()
+        self._opened: Future[Classifier] | None = None
 
     def start(self) -> None:
         """Begin to open it."""
@@ -21,21 +22,25 @@ class Preload:
         pool.shutdown(wait=False)
 
     def take(self, digest: str) -> Classifier | None:
-        """The classifier of this bundle, waited for; None if it is another's, or could not be opened.
+        """The classifier of this bundle, waited for; None, without waiting, if another is being opened, or if this one
+        could not be.
 
         Who gets None opens the bundle and learns why it cannot be done.
         """
-        if self._opened is None or self._opened.exception():
+        if self._opened is None or self._digest.result() != digest or self._opened.exception():
             return None
-        classifier = self._opened.result()
-        return classifier if classifier and classifier.bundle.manifest.digest == digest else None
+        return self._opened.result()
 
     def drop(self) -> None:
         """Let go of it, whether somebody took it or not."""
         self._opened = None
 
-    def _open(self) -> Classifier | None:
-        found = self._cache.recall(self._settings.model_name, self._settings.model_alias)
+    def _open(self) -> Classifier:
+        found = None
+        try:
+            found = self._cache.recall(self._settings.model_name, self._settings.model_alias)
+        finally:
+            self._digest.set_result(found[1].digest if found else "")
         if found is None:
-            return None
+            raise LookupError("nothing has been in service here")
         return Classifier.open(found[0], runtime=self._settings.runtime, precision=self._settings.precision)

@@ -110,13 +110,17 @@ def _evaluate(given: argparse.Namespace, *_: object) -> None:
 
 
 def _refit(given: argparse.Namespace, *_: object) -> None:
+    from training.fidelity import BelowGate
     from training.quantise import quantise
     from training.refit import refit
 
     before = open_bundle(given.bundle).manifest.quantisation
     bundle = refit(given.bundle, data=DataSettings().data)
     if before:
-        bundle = quantise(given.bundle, data=DataSettings().data, ungated=not before.gated)
+        try:
+            bundle = quantise(given.bundle, data=DataSettings().data, ungated=not before.gated)
+        except BelowGate as error:
+            print(f"It has no int8 graph any more. {error}")
     print(f"{given.bundle} is now {bundle.manifest.digest[:12]}")
 
 

@@ -97,16 +97,16 @@ def compare_runtimes(fp32: Runtime, int8: Runtime, evaluation: EvaluationSet) ->
 
 
 def compare_maps(expected: Sequence[NDArray[np.float32]], found: Sequence[NDArray[np.float32]]) -> HeatMaps:
-    """Class maps [h, w] of the same images from two graphs."""
-    pairs = [(a.ravel(), b.ravel()) for a, b in zip(expected, found, strict=True) if np.ptp(a) > 0 and np.ptp(b) > 0]
+    """Class maps [h, w] of the same images from two graphs. A map that is flat only in the second has correlation 0."""
+    pairs = [(a.ravel(), b.ravel()) for a, b in zip(expected, found, strict=True) if np.ptp(a) > 0]
     if not pairs:
         return HeatMaps(images=0, rank_correlation=0, rank_correlation_of_95_percent=0, peak_moved=0)
-    correlations = [float(spearmanr(a, b).statistic) for a, b in pairs]
+    correlations = [float(spearmanr(a, b).statistic) if np.ptp(b) > 0 else 0.0 for a, b in pairs]
     return HeatMaps(
         images=len(pairs),
         rank_correlation=float(np.mean(correlations)),
         rank_correlation_of_95_percent=float(np.quantile(correlations, 0.05)),
-        peak_moved=float(np.mean([a.argmax() != b.argmax() for a, b in pairs])),
+        peak_moved=float(np.mean([np.ptp(b) == 0 or a.argmax() != b.argmax() for a, b in pairs])),
     )
 
 

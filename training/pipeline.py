@@ -66,7 +66,8 @@ def run(config: Config, *, data: Path, folder: Path, registry: Registry, command
         findings = evaluate(predict, head=head_of(network), config=config, split=split, command=command, rebalance=True)
         model.shift_bias(network, findings.offsets)
         novelty = learn_novelty(predict, config=config, split=split, findings=findings)
-        probe = prepare_images(split.test[:PROBES], config.model.preprocessing)
+        others = split.records if isinstance(split, Folds) else split.validation
+        probe = prepare_images(others[:PROBES], config.model.preprocessing)
         bundle = export(network, folder, config=config, findings=findings, novelty=novelty, probe=probe)
         bundle = quantise_if_asked(bundle, config, data=data)
         with tempfile.TemporaryDirectory() as dossier:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from inference.bundle import CARD, Bundle, open_bundle, write
 from inference.manifest import Comparison, Graph, Quantisation
-from inference.runtimes import Runtime, open_runtime, verify
+from inference.runtimes import GoldenMismatch, Runtime, RuntimeUnavailable, open_runtime, verify
 from training.calibration import Material, gather
 from training.card import render_card
 from training.config import Config
@@ -63,7 +63,12 @@ def make_int8(staging: Path, bundle: Bundle, material: Material) -> Bundle:
         log.info("%s, ranges from %s", method, material.calibration)
         make(staging / f"graphs/{INT8}.xml")
         draft = _seal(staging, bundle, material, method=method, tolerance=LOOSEST)
-        int8 = open_runtime(draft, name="openvino", precision="int8")
+        try:
+            int8 = open_runtime(draft, name="openvino", precision="int8")
+        except (RuntimeUnavailable, GoldenMismatch) as error:
+            reasons.append(f"{method}: {error}")
+            log.warning("%s", reasons[-1])
+            continue
         missed = verify(int8, draft)
         comparison = _compare(bundle, int8, material.evaluation) if material.evaluation else None
         faults = find_faults(comparison, missed=missed) if comparison else ()

@@ -11,7 +11,7 @@ from inference.runtimes import Outputs, Precision, require_graph
 
 # Where the CPU has bfloat16, OpenVINO 2026.4 would use it unasked, at the cost of accuracy.
 _HINTS = {"INFERENCE_PRECISION_HINT": "f32"}
-# Bytes of weights up to which a graph is compiled twice; decision 7 says what that gains and costs.
+# Bytes of a graph's file of weights up to which it is compiled twice; decision 7 says what that gains and costs.
 LARGEST_TWICE = 40_000_000
 
 

@@ -189,6 +189,18 @@ def test_waiting_and_running_are_noted_for_each() -> None:
     assert queue.ended - queue.began >= 0.1 and queue.ended == inference.began <= inference.ended
 
 
+def test_a_call_that_fails_is_noted_too() -> None:
+    steps = Steps()
+
+    async def story(batcher: Batcher, model: Model) -> None:
+        model.gate.set()
+        with pytest.raises(ZeroDivisionError):
+            await batcher.submit(model.run, image(255), most=4, steps=steps)
+
+    walk(story)
+    assert [step.name for step in steps.ended] == ["queue", "inference"]
+
+
 def test_closing_finishes_what_runs_and_drops_what_waits() -> None:
     async def story(batcher: Batcher, model: Model) -> None:
         tasks = await behind(batcher, model, image(2))

@@ -70,6 +70,35 @@ def test_what_the_registry_no_longer_names_does_not_serve(registry: Registry, op
     assert preload.take(opened[0][0]) is None
 
 
+def test_nobody_waits_for_what_the_registry_no_longer_names(
+    registry: Registry, opened: Opened, tmp_path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry.publish(write_fake_bundle(tmp_path / "second", seed=3), alias="champion", source="test")
+    never, noting = threading.Event(), Classifier.open.__func__  # type: ignore[attr-defined]
+
+    def slow(cls: type[Classifier], bundle: object, **settings: object) -> Classifier:
+        if threading.current_thread().name.startswith("preload"):
+            never.wait(60)
+        return noting(cls, bundle, **settings)  # type: ignore[no-any-return]
+
+    monkeypatch.setattr(Classifier, "open", classmethod(slow))
+    try:
+        follower, _ = start(registry)
+        assert follower.look() == "swapped"
+        assert not never.is_set()
+        assert [thread for _, thread in opened] == ["MainThread"]
+    finally:
+        never.set()
+
+
+def test_what_was_opened_early_is_not_read_again(
+    registry: Registry, opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    follower, _ = start(registry)
+    monkeypatch.setattr(Cache, "fetch", lambda *_: pytest.fail("the bundle was hashed a second time"))
+    assert follower.look() == "swapped"
+
+
 def test_what_cannot_be_opened_early_is_opened_again_and_says_why(
     registry: Registry, opened: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:

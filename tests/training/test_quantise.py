@@ -15,7 +15,7 @@ import pytest
 from inference.bundle import Bundle, open_bundle
 from inference.manifest import Comparison, GraphNumbers, HeatMaps
 from inference.registry import Registry
-from inference.runtimes import open_runtime
+from inference.runtimes import GoldenMismatch, Runtime, open_runtime
 from inference.runtimes.processor import sums_int8_exactly
 from inference.settings import RegistrySettings
 from tests.configs import DATA, config_of
@@ -202,6 +202,22 @@ def test_what_fails_plainly_is_quantised_more_carefully(folder: Path, monkeypatc
     assert (found.method, found.gated, found.comparison) == ("carefully", True, compared())
 
 
+def test_what_cannot_even_be_verified_fails_plainly_too(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bundle, original = open_bundle(folder), quantise.open_runtime
+    outcomes = iter([GoldenMismatch("openvino misses the golden cases by nan")])
+
+    def broken_once(*given: object, **named: object) -> Runtime:
+        if error := next(outcomes, None):
+            raise error
+        return original(*given, **named)
+
+    monkeypatch.setattr(quantise, "_ways", fake_ways(bundle, "plainly", "carefully"))
+    monkeypatch.setattr(quantise, "_compare", lambda *_: compared())
+    monkeypatch.setattr(quantise, "open_runtime", broken_once)
+    assert main(["quantise", str(folder)]) == 0
+    assert open_bundle(folder).manifest.quantisation.method == "carefully"
+
+
 def test_what_fails_twice_leaves_the_bundle_as_it_is(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -256,6 +272,8 @@ def test_maps_are_compared_by_rank_and_peak() -> None:
     flat = np.zeros((3, 3), np.float32)
     same = compare_maps([one, one, flat], [one, 2 * one, one])
     assert (same.images, same.rank_correlation, same.peak_moved) == (2, pytest.approx(1), 0)
+    lost = compare_maps([one, one], [one, flat])
+    assert (lost.images, lost.rank_correlation, lost.peak_moved) == (2, pytest.approx(0.5), 0.5)
     turned = compare_maps([one], [one[::-1, ::-1]])
     assert (turned.rank_correlation, turned.peak_moved) == (pytest.approx(-1), 1)
 
