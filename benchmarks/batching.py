@@ -28,7 +28,7 @@ WAYS = {
     "up to 8, wait 2 ms": {"batch_size": "8", "batch_wait_ms": "2"},
 }
 CLIENTS = (1, 2, 8)
-ROUNDS, POINT_SECONDS = 6, 0.8
+ROUNDS, POINT_SECONDS = 4, 0.8
 
 
 def main() -> None:
