@@ -244,6 +244,22 @@ def test_a_run_goes_on_without_int8(folder: Path, coloured: Path, monkeypatch: p
     assert "openvino-int8" in quantise.quantise_if_asked(bundle, asked, data=coloured).manifest.graphs
 
 
+def test_refit_says_when_int8_does_not_pass_any_more(
+    quantised: Bundle,
+    coloured: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    folder = Path(shutil.copytree(quantised.path, tmp_path / "bundle"))
+    monkeypatch.setenv("LUNAR_DATA", str(coloured))
+    monkeypatch.setattr(quantise, "_ways", fake_ways(quantised, "plainly"))
+    monkeypatch.setattr(quantise, "_compare", lambda *_: compared(balanced_accuracy=0.5))
+    assert main(["refit", str(folder)]) == 0
+    assert "no int8 graph any more. The int8 graph does not pass the gate" in capsys.readouterr().out
+    assert set(open_bundle(folder).manifest.graphs) == {"openvino-fp32"}
+
+
 def test_the_second_way_keeps_depthwise_convolutions_in_fp32(made: Bundle, coloured: Path, tmp_path: Path) -> None:
     material = gather(made, coloured, ungated=False)
     few = replace(material, images=material.images[:4])
