@@ -73,7 +73,13 @@ def drawing(results: Results) -> str:
     """Everything around the model."""
     rows = [[name, *_numbers(row)] for name, row in results["drawing"]["milliseconds"].items()]
     rows.append(
-        ["decode to half the size: largest difference", f"{results['drawing']['halved_differs']} levels", *"   "]
+        [
+            "decode to half the size: largest difference",
+            f"{results['drawing']['halved_differs']} levels",
+            "",
+            "",
+            "",
+        ]
     )
     return _table(["step", "median, ms", "p99", "spread", "n"], rows)
 

@@ -12,7 +12,7 @@ from inference.risk import Thresholds
 from inference.taxonomy import CLASSES
 
 SCHEMA_VERSION = 1
-# Numbers without which no card can be drawn; there may be others beside them.
+# Numbers without which no card can be drawn, in its order; there may be others beside them.
 OVERALL = (
     *("balanced_accuracy", "accuracy", "accuracy_of_always_nv", "malignant_auc", "macro_auc"),
     *("macro_f1", "weighted_f1", "calibration_error"),

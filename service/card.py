@@ -8,7 +8,8 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment
 
 from inference.curves import Curves
-from inference.manifest import Metrics
+from inference.manifest import OF_A_CLASS, Metrics
+from inference.manifest import OVERALL as NUMBERS
 from inference.taxonomy import CLASSES, DIAGNOSES, Language
 from inference.wording import DISCLAIMER
 from service import charts, errors
@@ -16,18 +17,10 @@ from service.champion import Champion
 from service.following import Serving
 from service.locale import Locale
 
-# Keys of the manifest's overall numbers, in the order of the page; True where 1 is a share, not an index.
-OVERALL = {
-    "balanced_accuracy": True,
-    "accuracy": True,
-    "accuracy_of_always_nv": True,
-    "malignant_auc": False,
-    "macro_auc": False,
-    "macro_f1": False,
-    "weighted_f1": False,
-    "calibration_error": False,
-}
-PER_CLASS = {"recall": True, "precision": True, "f1": False, "auc": False}
+SHARES = {"balanced_accuracy", "accuracy", "accuracy_of_always_nv", "recall", "precision"}  # the rest are indices
+# The manifest's numbers in their order; True where 1 is a share, not an index.
+OVERALL = {name: name in SHARES for name in NUMBERS}
+PER_CLASS = {name: name in SHARES for name in OF_A_CLASS}
 
 
 def add_card(
