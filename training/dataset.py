@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -40,10 +41,10 @@ def load_part(records: Records, spec: Preprocessing, *, cache: Path) -> Part:
     cache.mkdir(parents=True, exist_ok=True)
     path = cache / f"{digest_of(records)[:32]}-{spec.fit}-{spec.size}.npy"
     if not path.is_file():
-        staging = path.with_name(f".{path.name}")
-        with staging.open("wb") as file:
-            np.save(file, prepare_images(records, spec))
-        staging.replace(path)
+        images = prepare_images(records, spec)
+        with tempfile.NamedTemporaryFile(dir=cache, delete=False) as staging:  # several runs may do this at once
+            np.save(staging, images)
+        Path(staging.name).replace(path)
     return Part(np.load(path, mmap_mode="r"), labels_of(records))
 
 

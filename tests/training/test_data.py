@@ -9,7 +9,8 @@ from PIL import Image
 
 from inference.image import Preprocessing
 from inference.taxonomy import CLASSES
-from training.dataset import batches, counts_of, load_part
+from training import dataset
+from training.dataset import batches, counts_of, load_part, prepare_images
 from training.index import InvalidDataset, Record, read_index
 from training.split import split_records
 
@@ -95,6 +96,19 @@ def test_prepared_images_are_kept_and_changed_ones_prepared_again(folder: Path) 
     assert kept.stat().st_mtime_ns == stamp
     Image.new("RGB", (8, 8), (99, 99, 99)).save(folder / "images" / "I1.png")
     assert load_part(records, spec, cache=folder / "cache").images[1, 0, 0, 0] == 99
+
+
+def test_two_runs_may_prepare_the_same_images_at_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    records, spec = index(folder, ROWS), Preprocessing(size=32, fit="squash")
+
+    def while_another_run_does(*arguments: object) -> np.ndarray:
+        monkeypatch.setattr(dataset, "prepare_images", prepare_images)
+        load_part(records, spec, cache=folder / "cache")
+        return prepare_images(records, spec)
+
+    monkeypatch.setattr(dataset, "prepare_images", while_another_run_does)
+    assert load_part(records, spec, cache=folder / "cache").images[:, 0, 0, 0].tolist() == [10, 120, 240]
+    assert len(list((folder / "cache").iterdir())) == 1
 
 
 def made_up(*, lesions: int) -> tuple[Record, ...]:
