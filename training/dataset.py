@@ -41,10 +41,10 @@ def load_part(records: Records, spec: Preprocessing, *, cache: Path) -> Part:
     cache.mkdir(parents=True, exist_ok=True)
     path = cache / f"{digest_of(records)[:32]}-{spec.fit}-{spec.size}.npy"
     if not path.is_file():
-        images = prepare_images(records, spec)
-        with tempfile.NamedTemporaryFile(dir=cache, delete=False) as staging:  # several runs may do this at once
-            np.save(staging, images)
-        Path(staging.name).replace(path)
+        with tempfile.TemporaryDirectory(dir=cache) as own:  # several runs may do this at once
+            staging = Path(own) / path.name
+            np.save(staging, prepare_images(records, spec))
+            staging.replace(path)
     return Part(np.load(path, mmap_mode="r"), labels_of(records))
 
 
