@@ -122,6 +122,17 @@ def test_numbers_are_written_as_the_language_does(show: Callable[..., str], trai
     assert not re.search(r"\d,\d+\u202f?%|\b0,\d", english)
 
 
+def test_the_page_says_that_held_out_images_were_looked_at_more_than_once(
+    show: Callable[..., str], trained: Bundle
+) -> None:
+    read = {language: LOCALES[language].texts["card"]["numbers"]["read"] for language in LANGUAGES}
+    assert trained.manifest.metrics.source == "held-out images"
+    for language in LANGUAGES:
+        page = words(show(trained, language))
+        assert read[language]["held-out images"] in page
+        assert read[language]["the test part"] not in page
+
+
 def test_the_confusion_matrix_is_the_manifests(show: Callable[..., str], trained: Bundle) -> None:
     html, confusion = show(trained), trained.manifest.metrics.confusion
     for row, counts in zip(rows(html, "confusion"), confusion, strict=True):
