@@ -105,6 +105,13 @@ def open_bundle(folder: Path) -> Bundle:
 
     Raises InvalidBundle.
     """
+    try:
+        return _open(folder)
+    except FileNotFoundError as error:
+        raise InvalidBundle(f"{folder} was taken away while it was read.") from error
+
+
+def _open(folder: Path) -> Bundle:
     manifest = _read_manifest(folder)
     _verify_files(folder, manifest)
     size, features, classes = manifest.preprocessing.size, manifest.head_shape[0], manifest.head_shape[1]

@@ -4,8 +4,10 @@ Any number of threads and processes may share the folder without a lock: a bundl
 appears there whole and verified, or not at all.
 """
 
+import errno
 import json
 import logging
+import os
 import re
 import shutil
 import tempfile
@@ -20,6 +22,7 @@ from inference.bundle import Bundle, InvalidBundle, open_bundle
 from inference.registry import Registry, Version
 
 ABANDONED_S = 3600  # a download that was killed leaves its folder behind
+ATTEMPTS = 5  # to put a download in its place while others put theirs there, and damage them
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +77,9 @@ class Cache:
             return self._verified(digest, self.folder / digest)
 
     def _verified(self, digest: str, place: Path) -> Bundle | None:
-        if not place.is_dir():
+        try:
+            seen = place.stat()
+        except FileNotFoundError:
             return None
         try:
             bundle = open_bundle(place)
@@ -83,7 +88,7 @@ class Cache:
         except InvalidBundle as error:
             log.warning("a cached bundle is damaged", extra={"bundle": digest, "reason": str(error)})
             if not isinstance(error.__cause__, MemoryError):  # which may pass
-                _discard(place)
+                _discard(place, seen)
             return None
         return bundle
 
@@ -97,15 +102,23 @@ class Cache:
                 raise InvalidBundle(
                     f"{version.name} {version.version} is tagged with a digest that is not its bundle's."
                 )
-            place = self.folder / version.digest
-            try:
-                bundle.path.rename(place)
-            except OSError:
-                if not place.is_dir():
-                    raise  # else another process was faster, and its bundle has the same digest
-            return replace(bundle, path=place)
+            return self._settle(bundle)
         finally:
             shutil.rmtree(staging, ignore_errors=True)
+
+    def _settle(self, bundle: Bundle) -> Bundle:
+        """Move a bundle to its place, or take the one that another process has put there meanwhile, if it is whole."""
+        place = self.folder / bundle.manifest.digest
+        for _ in range(ATTEMPTS):
+            try:
+                bundle.path.rename(place)
+                return replace(bundle, path=place)
+            except OSError as error:
+                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                    raise
+            if found := self._find(bundle.manifest.digest):
+                return found
+        raise CacheUnwritable(f"{place} is damaged by somebody whenever it is written.")
 
     def _sweep(self) -> None:
         for folder in self.folder.glob(".download-*"):
@@ -116,9 +129,15 @@ class Cache:
                 continue  # another process swept it
 
 
-def _discard(place: Path) -> None:
-    """Take a folder away in one step, so that nobody sees half of it."""
+def _discard(place: Path, seen: os.stat_result) -> None:
+    """Take the folder that was seen there away, in one step, so that nobody sees half of it."""
     aside = Path(tempfile.mkdtemp(prefix=".download-", dir=place.parent))
     with suppress(FileNotFoundError):  # another process was faster
-        place.rename(aside / "damaged")
+        if _identity(place.stat()) == _identity(seen):  # else another process has already put its own there
+            place.rename(aside / "damaged")
     shutil.rmtree(aside, ignore_errors=True)
+
+
+def _identity(status: os.stat_result) -> tuple[int, int]:
+    """The number of a folder is given again to another; the time of its last change is not."""
+    return status.st_ino, status.st_ctime_ns

@@ -5,15 +5,19 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from inference.bundle import Bundle, InvalidBundle
+from inference import bundle as bundle_module
+from inference import cache as cache_module
+from inference.bundle import Bundle, InvalidBundle, open_bundle
 from inference.cache import ABANDONED_S, Cache, CacheUnwritable
 from inference.registry import Registry, Version
 from tests.fakes import write_fake_bundle
@@ -84,6 +88,7 @@ def test_many_threads_download_without_harm(cache: Cache, registry: Registry, ve
 
 FETCH = """
 import sys
+import tempfile
 from pathlib import Path
 from inference.cache import Cache
 from inference.registry import Registry
@@ -96,13 +101,83 @@ print(bundle.manifest.digest)
 """
 
 
+@contextmanager
+def _running(command: list[str]) -> Iterator["subprocess.Popen[str]"]:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
 def test_two_processes_share_one_cache_that_both_break_and_repair(registry: Registry, version: Version) -> None:
     command = [sys.executable, "-c", FETCH, str(registry.home)]
-    both = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
-    for process in both:
-        printed, complaints = process.communicate(timeout=60)
-        assert (process.returncode, printed.strip()) == (0, version.digest), complaints
+    with ExitStack() as both:
+        for process in [both.enter_context(_running(command)) for _ in range(2)]:
+            printed, complaints = process.communicate(timeout=60)
+            assert (process.returncode, printed.strip()) == (0, version.digest), complaints
     assert Cache(registry.home).fetch(version, registry).manifest.digest == version.digest
+
+
+def test_a_damaged_bundle_that_another_process_put_there_meanwhile_is_not_taken(
+    cache: Cache, registry: Registry, version: Version, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    download = registry.download
+
+    def overtaken(version: Version, folder: Path) -> Path:
+        place = cache.folder / version.digest
+        shutil.copytree(download(version, Path(tempfile.mkdtemp(dir=folder))), place)
+        (place / "head.npz").write_bytes(b"")
+        return download(version, folder)
+
+    monkeypatch.setattr(registry, "download", overtaken)
+    assert open_bundle(cache.fetch(version, registry).path).manifest.digest == version.digest
+    assert folders(cache) == [version.digest]
+
+
+def test_a_folder_that_is_damaged_without_end_is_told(
+    cache: Cache, registry: Registry, version: Version, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def occupied(folder: Path, target: Path) -> None:
+        raise OSError(errno.ENOTEMPTY, os.strerror(errno.ENOTEMPTY), str(folder), None, str(target))
+
+    monkeypatch.setattr(Path, "rename", occupied)
+    with pytest.raises(CacheUnwritable, match="damaged by somebody whenever it is written"):
+        cache.fetch(version, registry)
+
+
+def test_a_bundle_that_another_process_takes_away_while_it_is_read_is_downloaded(
+    cache: Cache, registry: Registry, version: Version, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place, hash_of = cache.fetch(version, registry).path, bundle_module._sha256
+
+    def taken_away(file: Path) -> str:
+        monkeypatch.undo()
+        place.rename(cache.folder / ".download-other")
+        return hash_of(file)
+
+    monkeypatch.setattr(bundle_module, "_sha256", taken_away)
+    assert open_bundle(cache.fetch(version, registry).path).manifest.digest == version.digest
+
+
+def test_what_another_process_has_repaired_is_not_thrown_away(
+    cache: Cache, registry: Registry, version: Version, fake_bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = cache.fetch(version, registry).path
+    (place / "head.npz").write_bytes(b"")
+    repaired = Path(shutil.copytree(fake_bundle.path, cache.folder / ".download-other" / "bundle"))
+    theirs = repaired.stat().st_ino
+
+    def overtaken(folder: Path) -> Bundle:
+        monkeypatch.undo()
+        try:
+            return open_bundle(folder)
+        finally:
+            shutil.rmtree(place)
+            repaired.rename(place)
+
+    monkeypatch.setattr(cache_module, "open_bundle", overtaken)
+    assert cache.fetch(version, registry).path.stat().st_ino == theirs
 
 
 @pytest.fixture
