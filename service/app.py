@@ -40,7 +40,7 @@ def create_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        champion.start()
+        await champion.start()  # the port opens afterwards: a proxy sends what is refused there to another replica
         yield
         await asyncio.to_thread(champion.stop)
         await examiner.close()

@@ -19,6 +19,7 @@ from service.metrics import Metrics
 from service.preload import Preload
 from service.settings import Settings
 
+FIRST_LOOK_S = 10.0
 STALE_AFTER_LOOKS = 20  # so many looks without an answer: 5 minutes by default
 _STOP = None
 
@@ -42,6 +43,7 @@ class Champion:
         self._champion = follower(settings.model_alias, self._preload)
         self._shadow = follower(settings.shadow_alias) if settings.shadow_alias else None
         self._wishes: queue.SimpleQueue[Future[Outcome] | None] = queue.SimpleQueue()
+        self._has_looked = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="registry", daemon=True)
         for alias, outcome in product((settings.model_alias, settings.shadow_alias), get_args(Outcome)):
             if alias:
@@ -49,10 +51,11 @@ class Champion:
         metrics.watch("lunar_model_stale", "1 if the registry has not confirmed the model in service", self._stale)
         metrics.watch("lunar_model_loaded", "1 if a verified model is in service, else 0: not ready", self._loaded)
 
-    def start(self) -> None:
-        """Begin to follow."""
+    async def start(self) -> None:
+        """Begin to follow; returns when the first look has brought what it can, or has taken FIRST_LOOK_S."""
         self._preload.start()
         self._thread.start()
+        await asyncio.to_thread(self._has_looked.wait, FIRST_LOOK_S)
 
     def stop(self) -> None:
         """Stop to follow; does not wait for a registry that does not answer."""
@@ -84,6 +87,7 @@ class Champion:
     def _follow(self) -> None:
         if self._look(insist=False) != "swapped":
             self._fall_back()
+        self._has_looked.set()
         self._preload.drop()
         self._look_at_shadow(insist=False)
         while True:

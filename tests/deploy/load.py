@@ -74,8 +74,10 @@ def _ask(client: httpx2.Client, path: str, image: bytes, noticed: Noticed) -> No
         noticed.answers[type(error).__name__] += 1
         return
     noticed.seconds.append(time.monotonic() - begun)
-    noticed.answers[str(response.status_code)] += 1
-    if response.status_code == 200:
+    if response.status_code != 200:
+        noticed.answers[f"{response.status_code} {response.text}"] += 1  # says who refused, and why
+    else:
+        noticed.answers["200"] += 1
         answer = response.json()
         noticed.versions[answer["model"]["version"]] += 1
         noticed.stale += any(warning["code"] == "stale_model" for warning in answer["warnings"])
