@@ -1,6 +1,7 @@
 """python -m service: serve until stopped."""
 
 import ipaddress
+import socket
 import sys
 from pathlib import Path
 
@@ -46,11 +47,19 @@ def main() -> None:
         forwarded_allow_ips=list(settings.trusted_proxies),
     )
     listening = config.bind_socket()  # before anything is promised
-    host, port = listening.getsockname()[:2]
-    bound = ipaddress.ip_address(host)
-    shown = "localhost" if bound.is_loopback or bound.is_unspecified else host
-    print(f"Lunar: http://{shown}:{port} (not a medical device; Ctrl+C stops it)", flush=True)
-    uvicorn.Server(config).run(sockets=[listening])
+    _Server(config).run(sockets=[listening])
+
+
+class _Server(uvicorn.Server):
+    """Says where it is as soon as it answers there."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        for listening in sockets or ():
+            host, port = listening.getsockname()[:2]
+            bound = ipaddress.ip_address(host)
+            shown = "localhost" if bound.is_loopback or bound.is_unspecified else host
+            print(f"Lunar: http://{shown}:{port} (not a medical device; Ctrl+C stops it)", flush=True)
 
 
 if __name__ == "__main__":
