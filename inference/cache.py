@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 
 class CacheUnwritable(RuntimeError):
-    """The disk is full, or the folder may not be written."""
+    """The disk is full, the folder may not be written, or somebody damages whatever is written there."""
 
 
 class Cache:
@@ -130,7 +130,10 @@ class Cache:
 
 
 def _discard(place: Path, seen: os.stat_result) -> None:
-    """Take the folder that was seen there away, in one step, so that nobody sees half of it."""
+    """Take the folder that was seen there away, in one step, so that nobody sees half of it.
+
+    Between the look and the step microseconds remain; who loses a whole bundle in them fetches it at the next look.
+    """
     aside = Path(tempfile.mkdtemp(prefix=".download-", dir=place.parent))
     with suppress(FileNotFoundError):  # another process was faster
         if _identity(place.stat()) == _identity(seen):  # else another process has already put its own there

@@ -3,6 +3,7 @@
 import ipaddress
 import socket
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import uvicorn
@@ -54,8 +55,14 @@ class _Server(uvicorn.Server):
     """Says where it is as soon as it answers there."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
+        with suppress(OSError):  # of asyncio, if it may not listen; uvloop then closes the socket and says nothing
+            await super().startup(sockets)
+        if self.should_exit:
+            return
         for listening in sockets or ():
+            if listening.fileno() < 0 or not listening.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+                await self.lifespan.shutdown()
+                sys.exit("Lunar: the port is taken by another process, which has started at the same time.")
             host, port = listening.getsockname()[:2]
             bound = ipaddress.ip_address(host)
             shown = "localhost" if bound.is_loopback or bound.is_unspecified else host

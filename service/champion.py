@@ -19,7 +19,7 @@ from service.metrics import Metrics
 from service.preload import Preload
 from service.settings import Settings
 
-FIRST_LOOK_S = 10.0
+FIRST_LOOK_S = 20.0  # longer than MLflow's client waits for a registry that hangs, twice 5 s, and a fallback takes
 STALE_AFTER_LOOKS = 20  # so many looks without an answer: 5 minutes by default
 _STOP = None
 
@@ -85,9 +85,11 @@ class Champion:
         return await asyncio.wrap_future(wish)
 
     def _follow(self) -> None:
-        if self._look(insist=False) != "swapped":
-            self._fall_back()
-        self._has_looked.set()
+        try:
+            if self._look(insist=False) != "swapped":
+                self._fall_back()
+        finally:
+            self._has_looked.set()
         self._preload.drop()
         self._look_at_shadow(insist=False)
         while True:

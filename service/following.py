@@ -19,7 +19,7 @@ Outcome = Literal["unchanged", "swapped", "refused", "unavailable"]
 REASONS: dict[type[Exception], str] = {
     NoSuchModel: "the registry has no version under this alias.",
     RegistryUnavailable: "the model registry does not answer.",
-    CacheUnwritable: "the disk of the cache is full or cannot be written.",
+    CacheUnwritable: "the disk of the cache is full, cannot be written, or does not keep what is written.",
     InvalidBundle: "the registered version is no valid bundle.",
     GoldenMismatch: "the registered version does not reproduce its golden cases here.",
     RuntimeUnavailable: "no runtime here can execute the registered version.",

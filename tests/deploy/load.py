@@ -14,7 +14,7 @@ import httpx2
 
 @dataclass
 class Noticed:
-    """What the clients of one load saw: answers by status or error, and seconds an answer."""
+    """What the clients of one load saw: answers by status and reason, or by error, and seconds an answer."""
 
     answers: Counter[str] = field(default_factory=Counter)
     seconds: list[float] = field(default_factory=list)
@@ -75,9 +75,17 @@ def _ask(client: httpx2.Client, path: str, image: bytes, noticed: Noticed) -> No
         return
     noticed.seconds.append(time.monotonic() - begun)
     if response.status_code != 200:
-        noticed.answers[f"{response.status_code} {response.text}"] += 1  # says who refused, and why
+        noticed.answers[f"{response.status_code} {_reason(response)}"] += 1
     else:
         noticed.answers["200"] += 1
         answer = response.json()
         noticed.versions[answer["model"]["version"]] += 1
         noticed.stale += any(warning["code"] == "stale_model" for warning in answer["warnings"])
+
+
+def _reason(response: httpx2.Response) -> str:
+    """Who refused, and why: without the number of the request, so that the same reasons add up."""
+    if response.headers.get("content-type") != "application/problem+json":
+        return response.text[:200]
+    problem = response.json()
+    return f"{problem['title']}: {problem.get('detail')}"

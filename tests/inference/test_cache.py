@@ -88,7 +88,6 @@ def test_many_threads_download_without_harm(cache: Cache, registry: Registry, ve
 
 FETCH = """
 import sys
-import tempfile
 from pathlib import Path
 from inference.cache import Cache
 from inference.registry import Registry

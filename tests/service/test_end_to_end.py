@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import os
 import subprocess
 import sys
 import time
@@ -18,7 +19,7 @@ from inference.classifier import Classifier
 from inference.registry import Registry
 from inference.settings import RegistrySettings
 from inference.wording import WARNINGS
-from tests.running import ROOT, STARTER, running_service
+from tests.running import ROOT, STARTER, free_port, running_service
 from tests.service.conftest import lesion
 from training.drawn import draw_lesion
 from training.photos import photo_files
@@ -123,6 +124,31 @@ def test_once_the_port_is_open_there_is_a_model(tmp_path: Path) -> None:
     Registry(RegistrySettings(home=home)).publish(open_bundle(STARTER), alias="champion", source="test")
     with running_service(home, ready=False) as address:
         post(address, "/predict", lesion())
+
+
+def test_of_two_that_start_on_one_port_one_serves_and_the_other_says_why_not(tmp_path: Path) -> None:
+    home, port = tmp_path / "home", free_port()
+    Registry(RegistrySettings(home=home)).publish(open_bundle(STARTER), alias="champion", source="test")
+    environment = os.environ | {"LUNAR_HOME": str(home), "LUNAR_PORT": str(port)}
+    logs = [tmp_path / "one.log", tmp_path / "other.log"]
+    both = []
+    try:
+        for log in logs:
+            with log.open("wb") as output:
+                command = [sys.executable, "-m", "service"]
+                both.append(subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output))
+        deadline = time.monotonic() + 60
+        while all(each.poll() is None for each in both) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        (ended,) = [number for number, each in enumerate(both) if each.poll() is not None]
+        assert both[ended].returncode == 1
+        assert "the port is taken by another process" in logs[ended].read_text()
+        assert "Traceback" not in logs[ended].read_text()
+        post(f"http://127.0.0.1:{port}", "/predict", lesion())
+    finally:
+        for each in both:
+            each.kill()
+            each.wait()
 
 
 def test_a_second_start_is_ready_in_ten_seconds(starter_service: str, tmp_path: Path) -> None:

@@ -83,7 +83,7 @@ def gauge(address: str, name: str) -> float:
     return float(next(line for line in lines if line.startswith(name)).rpartition(" ")[2])
 
 
-def service(home: Path, model: Registry, address: str, **settings: str) -> Any:
+def service(home: Path, model: Registry, address: str, **settings: Any) -> Any:
     home.mkdir(exist_ok=True)
     more = {"tracking_uri": address, "model_name": model.name, "registry_poll_s": str(POLL_S)}
     return running_service(home, **more, **settings)
@@ -150,6 +150,9 @@ def test_a_server_that_freezes_stops_and_comes_back(server: MlflowServer, model:
         server.freeze()
         wait_for(lambda: codes(address) == ["stale_model"], "a frozen registry makes the model stale")
         assert httpx2.get(f"{address}/model").json()["stale"] is True
+        second = Path(shutil.copytree(home, tmp_path / "second"))
+        with service(second, model, server.address, ready=False) as late:
+            assert codes(late) == ["stale_model"], "the first answer of a service that starts meanwhile"
         server.thaw()
         wait_for(lambda: codes(address) == [], "a thawed one makes it fresh")
     server.stop()
