@@ -48,7 +48,8 @@ def main() -> None:
         forwarded_allow_ips=list(settings.trusted_proxies),
     )
     listening = config.bind_socket()  # before anything is promised
-    _Server(config).run(sockets=[listening])
+    with suppress(KeyboardInterrupt):  # which uvicorn raises again after it has ended in good order
+        _Server(config).run(sockets=[listening])
 
 
 class _Server(uvicorn.Server):

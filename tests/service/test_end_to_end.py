@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -19,7 +20,7 @@ from inference.classifier import Classifier
 from inference.registry import Registry
 from inference.settings import RegistrySettings
 from inference.wording import WARNINGS
-from tests.running import ROOT, STARTER, free_port, running_service
+from tests.running import ROOT, STARTER, free_port, running_service, service_process
 from tests.service.conftest import lesion
 from training.drawn import draw_lesion
 from training.photos import photo_files
@@ -149,6 +150,15 @@ def test_of_two_that_start_on_one_port_one_serves_and_the_other_says_why_not(tmp
         for each in both:
             each.kill()
             each.wait()
+
+
+def test_ctrl_c_ends_it_without_a_traceback(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    Registry(RegistrySettings(home=home)).experiment()
+    with service_process(home, ready=False) as (_, process):
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=20) == 0
+    assert "Traceback" not in (home / "service.log").read_text()
 
 
 def test_a_second_start_is_ready_in_ten_seconds(starter_service: str, tmp_path: Path) -> None:
