@@ -19,9 +19,11 @@ ENV PIP_ONLY_BINARY=:all: \
     PIP_ROOT_USER_ACTION=ignore
 RUN python -m venv --without-pip /opt/venv
 
+# With LOCK=requirements-dicom.lock the service reads and writes DICOM.
 FROM installer AS service-packages
-COPY requirements.lock ./
-RUN --mount=type=cache,target=/tmp/.cache/pip pip install --compile -r requirements.lock
+ARG LOCK=requirements.lock
+COPY ${LOCK} service.lock
+RUN --mount=type=cache,target=/tmp/.cache/pip pip install --compile -r service.lock
 
 FROM installer AS training-packages
 COPY requirements-training.lock ./
@@ -53,7 +55,8 @@ COPY templates templates
 COPY static static
 COPY inference inference
 COPY service service
-RUN python -m compileall -q inference service
+COPY lunar lunar
+RUN python -m compileall -q inference service lunar
 
 FROM code AS training-code
 COPY training training

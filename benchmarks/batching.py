@@ -1,25 +1,27 @@
-"""python -m benchmarks.batching: how many images should share a call, and how long should one wait for another?
+"""python -m benchmarks.batching: which batch size and which wait serve the most requests?
 
 The service with the starter, once for each pair of LUNAR_BATCH_SIZE and LUNAR_BATCH_WAIT_MS, all at the same time and
-asked in turn by one, two and eight clients. Requests a second, and how they compare with the default's in the same
-round. One JSON line.
+asked in turn by one, two and eight clients. Prints one JSON line: requests per second, and their ratio to those of the
+default in the same round.
 """
 
 import tempfile
 import time
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
-from benchmarks.clients import Question, load
+from benchmarks.harness.load_clients import Question, load
+from benchmarks.harness.measuring import SERVICE, emit, options, summary
 from benchmarks.http import JPEG, UPLOAD
-from benchmarks.measuring import SERVICE, emit, options, summary
-from inference.bundle import open_bundle
-from inference.registry import Registry
+from inference.bundle.storage import open_bundle
+from inference.registry.mlflow_registry import Registry
 from inference.settings import RegistrySettings
-from tests.running import STARTER, running_service
+from tests.support.paths import STARTER
+from tests.support.service_process import running_service
 
 DEFAULT = "up to 2, wait 2 ms"
-WAYS = {
+WAYS: dict[str, dict[str, Any]] = {
     "one by one": {"batch_size": "1"},
     "up to 2, no wait": {"batch_size": "2", "batch_wait_ms": "0"},
     DEFAULT: {},
@@ -41,7 +43,7 @@ def main() -> None:
         for way, settings in WAYS.items():
             home = Path(stack.enter_context(tempfile.TemporaryDirectory()))
             Registry(RegistrySettings(home=home)).publish(bundle, alias="champion", source="benchmark")
-            addresses[way] = stack.enter_context(running_service(home, wait_s=300, **settings))
+            addresses[way] = stack.enter_context(running_service(home, **settings))
         ask = Question("/predict", UPLOAD, JPEG)
         for _ in range(max(2, round(given.share * ROUNDS))):
             for clients in CLIENTS:

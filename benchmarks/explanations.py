@@ -1,8 +1,8 @@
-"""python -m benchmarks.explanations: what does a Grad-CAM++ map of one class cost, from the image to the map?
+"""python -m benchmarks.explanations: time of a Grad-CAM++ map of one class, from the image to the map.
 
-In closed form from the outputs of a forward pass by OpenVINO, which gives the maps of all seven classes at once,
-against the textbook: a GradientTape around the Keras model, eager and as one traced function. EfficientNetV2M at 480
-pixels, random weights, taking turns in one run. One JSON line.
+It compares the closed form, which needs one forward pass by OpenVINO and gives the maps of all seven classes, with a
+GradientTape around the Keras model, eager and as one traced function. EfficientNetV2M at 480
+pixels with random weights; the ways take turns. Prints one JSON line.
 """
 
 import os
@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks import bare
-from benchmarks.measuring import PACKAGES, emit, flat, options, paired, summary, take_turns
-from benchmarks.models import about, opened, precisions
-from inference.bundle import Bundle
+from benchmarks.harness import openvino_baseline
+from benchmarks.harness.bundles import about, opened, precisions
+from benchmarks.harness.measuring import PACKAGES, emit, flat, options, paired, summary, take_turns
+from inference.bundle.storage import Bundle
 from inference.explainers import EXPLAINERS
 from inference.runtimes import open_runtime, require_graph
 
@@ -28,7 +28,7 @@ def main() -> None:
     """Measure and print."""
     given, began = options(__doc__.partition(":")[0]).parse_args(), time.perf_counter()
     bundle = opened(given.bundle)
-    image = bare.images_for(bundle)[:1]
+    image = openvino_baseline.images_for(bundle)[:1]
     tape = textbook(bundle)
     ways = {name: (lambda explain=explain: explain(image)) for name, explain in tape.items()}
     closed = {f"closed form, {each}": closed_form(bundle, each) for each in precisions(bundle)}

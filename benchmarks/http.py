@@ -1,7 +1,7 @@
-"""python -m benchmarks.http: what does the service cost around its model, and how does it bear many clients?
+"""python -m benchmarks.http: overhead of the service around its model, and throughput with many clients.
 
-The real service in a process of its own, on a sqlite registry, with the starter and with EfficientNetV2M in fp32 and
-int8; uploads are JPEGs of 600 x 450. With one client the requests take turns with the bare runtime call in this
+The real service in a process of its own, on a sqlite registry, with the starter and with EfficientNetV2M in every
+precision; uploads are JPEGs of 600 x 450. With one client the requests take turns with the bare runtime call in this
 process, so that ratios and differences are those of the same seconds; with eight clients /predict takes turns with
 everything that OpenVINO alone offers for throughput. One JSON line.
 """
@@ -13,15 +13,15 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import bare
-from benchmarks.clients import Answers, Question, asking, load
-from benchmarks.measuring import SERVICE, emit, flat, options, paired, summary, take_turns
-from benchmarks.models import about, served
-from inference.bundle import Bundle
-from inference.registry import Registry
+from benchmarks.harness import openvino_baseline
+from benchmarks.harness.bundles import about, served
+from benchmarks.harness.load_clients import Answers, Question, asking, load
+from benchmarks.harness.measuring import SERVICE, emit, flat, options, paired, summary, take_turns
+from inference.bundle.storage import Bundle
+from inference.registry.mlflow_registry import Registry
 from inference.settings import RegistrySettings
-from tests.running import running_service
-from tests.service.conftest import lesion
+from tests.support.lesion_images import lesion
+from tests.support.service_process import running_service
 
 UPLOAD = lesion(width=600, height=450, quality=92)
 JPEG = {"Content-Type": "image/jpeg"}
@@ -29,15 +29,15 @@ ROUTES = ("/predict", "/explain?render=heatmap", "/explain", "/explain?target=al
 BARE = "runtime call"
 CLIENTS, CROWDED_ROUTES, CROWD = (2, 8, 32), ("/predict", "/explain"), 8
 # One client, all routes together: about ten rounds; then one point of more clients.
-ALONE_SECONDS = {"starter": 12.0, "V2M fp32": 50.0, "V2M int8": 30.0}
-POINT_SECONDS = {"starter": 1.5, "V2M fp32": 3.0, "V2M int8": 2.0}
+ALONE_SECONDS = {"starter": 12.0, "V2M fp32": 40.0, "V2M bf16": 25.0, "V2M int8": 25.0}
+POINT_SECONDS = {"starter": 1.5, "V2M fp32": 3.0, "V2M bf16": 2.0, "V2M int8": 2.0}
 CROWD_ROUNDS = 3
 
 
 def main() -> None:
     """Measure and print."""
     parser = options(__doc__.partition(":")[0])
-    parser.add_argument("--only", help="starter, V2M fp32 or V2M int8")
+    parser.add_argument("--only", help="starter, V2M fp32, V2M bf16 or V2M int8")
     given, began = parser.parse_args(), time.perf_counter()
     bundles = served(given.bundle, only=given.only)
     found = {name: measure(name, *each, share=given.share) for name, each in bundles.items()}
@@ -49,7 +49,7 @@ def measure(name: str, bundle: Bundle, precision: str, *, share: float) -> dict[
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         Registry(RegistrySettings(home=home)).publish(bundle, alias="champion", source="benchmark")
-        with running_service(home, precision=precision, wait_s=300) as address:
+        with running_service(home, precision=precision) as address:
             return {
                 "model": about(bundle),
                 "one_client": one_client(address, bundle, precision, seconds=share * ALONE_SECONDS[name]),
@@ -66,7 +66,7 @@ def measure(name: str, bundle: Bundle, precision: str, *, share: float) -> dict[
 
 def one_client(address: str, bundle: Bundle, precision: str, *, seconds: float) -> dict[str, Any]:
     """Every route and the bare call, taking turns: milliseconds, and what a route is above the others."""
-    ways: dict[str, bare.Call] = {BARE: bare.one(bundle, precision)}
+    ways: dict[str, openvino_baseline.Call] = {BARE: openvino_baseline.one(bundle, precision)}
     ways |= {route: asking(address, Question(route, UPLOAD, JPEG)) for route in ROUTES}
     times = take_turns(ways, seconds=seconds, calls=4)
     rows: dict[str, Any] = {name: summary(flat(each)) for name, each in times.items()}
@@ -79,7 +79,7 @@ def one_client(address: str, bundle: Bundle, precision: str, *, seconds: float) 
 
 def crowd(address: str, bundle: Bundle, precision: str, *, seconds: float) -> dict[str, Any]:
     """/predict with eight clients and OpenVINO alone, taking turns: images a second."""
-    ways = bare.rates(bundle, precision)
+    ways = openvino_baseline.rates(bundle, precision)
     answers: list[Answers] = []
     alone: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(CROWD_ROUNDS):

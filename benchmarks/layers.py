@@ -1,4 +1,4 @@
-"""python -m benchmarks.layers: where does a forward pass go?
+"""python -m benchmarks.layers: time of each kind of layer in a forward pass.
 
 OpenVINO's own times of every layer, the least of several calls, summed by kind, with the arithmetic of the convolutions
 and how fast it was done; beside it the rate of one large product of matrices in the same precision. All arithmetic at
@@ -15,8 +15,8 @@ import openvino as ov
 from openvino import opset15 as ops
 from openvino._offline_transformations import compress_model_transformation
 
-from benchmarks.measuring import emit, flat, options, paired, summary, take_turns
-from inference.bundle import Bundle, open_bundle
+from benchmarks.harness.measuring import emit, flat, options, paired, summary, take_turns
+from inference.bundle.storage import Bundle, open_bundle
 from inference.runtimes import require_graph
 
 PRECISIONS = ("fp32", "int8")
@@ -110,7 +110,8 @@ def _profile(
             took = 1000 * layer.real_time.total_seconds()
             least[layer.node_name] = min(took, least.get(layer.node_name, took))
     layers: Counter[str] = Counter()
-    took_by, work_by = defaultdict(float), defaultdict(float)
+    took_by: dict[str, float] = defaultdict(float)
+    work_by: dict[str, float] = defaultdict(float)
     for node in compiled.get_runtime_model().get_ordered_ops():
         known = {name: str(value.value) for name, value in node.get_rt_info().items()}
         kind = f"{known['layerType']} {known['primitiveType']}"
@@ -118,7 +119,7 @@ def _profile(
             layers[kind] += 1
             took_by[kind] += least[node.get_friendly_name()]
             work_by[kind] += sum(work.get(name, 0) for name in known["originalLayersNames"].split(","))
-    found = [
+    found: list[dict[str, object]] = [
         {
             "kind": kind,
             "layers": layers[kind],

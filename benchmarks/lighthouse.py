@@ -1,9 +1,10 @@
-"""python -m benchmarks.lighthouse: what Lighthouse 12 says of the page, on a phone as it simulates one.
+"""python -m benchmarks.lighthouse: scores of the page by Lighthouse 12 on a simulated phone.
 
 Needs Node.js, Chromium and the npm package lighthouse, which npx fetches. Starts a service with the starter; audits the
 empty page and the model's page, each three times; prints one JSON line with the median of every score.
 """
 
+import argparse
 import json
 import os
 import shutil
@@ -12,11 +13,13 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from inference.bundle import open_bundle
-from inference.registry import Registry, register_starter
+from inference.bundle.storage import open_bundle
+from inference.registry.__main__ import register_starter
+from inference.registry.mlflow_registry import Registry
 from inference.settings import RegistrySettings
-from tests.browser.chromium import ARGUMENTS, NAMES
-from tests.running import STARTER, running_service
+from tests.support.chromium import ARGUMENTS, NAMES
+from tests.support.paths import STARTER
+from tests.support.service_process import running_service
 
 PAGES = {"page": "/", "model-card": "/model-card"}
 CATEGORIES = ("performance", "accessibility", "best-practices")
@@ -52,4 +55,5 @@ def _median(rounds: list[dict[str, float]]) -> dict[str, float]:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__).parse_args()
     main()

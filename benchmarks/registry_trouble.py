@@ -1,4 +1,4 @@
-"""python -m benchmarks.registry_trouble: what do users notice of an outage of the registry, and of a swap?
+"""python -m benchmarks.registry_trouble: latency during an outage of the registry and during swaps of the model.
 
 The starter on a real MLflow server. One client asks /predict without pause, in rounds that alternate between three
 conditions: quiet, a frozen registry (it keeps its connections and says nothing), and a swap of the model in each half
@@ -6,6 +6,7 @@ second. Prints one JSON line: median and 95th percentile of the latency, and the
 round by round.
 """
 
+import argparse
 import json
 import platform
 import statistics
@@ -20,13 +21,14 @@ from pathlib import Path
 import httpx2
 import numpy as np
 
-from inference.bundle import open_bundle
-from inference.registry import Registry
+from inference.bundle.storage import open_bundle
+from inference.registry.mlflow_registry import Registry
 from inference.settings import RegistrySettings
-from tests.mlflow_server import MlflowServer
-from tests.running import STARTER, running_service
-from tests.service.conftest import lesion
-from tests.variants import variant
+from tests.support.lesion_images import lesion
+from tests.support.mlflow_server import MlflowServer
+from tests.support.paths import STARTER
+from tests.support.service_process import running_service
+from tests.support.variants import variant
 
 ROUNDS = 7
 ROUND_S = 4.0
@@ -142,4 +144,5 @@ def _report(found: dict[str, list[list[float]]]) -> dict[str, object]:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__).parse_args()
     main()

@@ -9,13 +9,13 @@ import os
 import time
 from typing import Any
 
-from benchmarks import bare
-from benchmarks.measuring import PACKAGES, emit, flat, options, summary, take_turns
-from benchmarks.models import about, opened, precisions
-from inference.bundle import Bundle
+from benchmarks.harness import openvino_baseline
+from benchmarks.harness.bundles import about, opened, precisions
+from benchmarks.harness.measuring import PACKAGES, emit, flat, options, summary, take_turns
+from inference.bundle.storage import Bundle
 from inference.runtimes import require_graph
 
-SECONDS, THROUGHPUT_SECONDS = 40.0, 6.0  # all ways together; a precision
+SECONDS, THROUGHPUT_SECONDS = 30.0, 6.0  # all ways together; a precision
 LEFT_OUT = dict.fromkeys(("LiteRT", "ONNX Runtime", "torch.compile"), "it needs another export and other packages")
 
 
@@ -24,7 +24,7 @@ def main() -> None:
     given, began = options(__doc__.partition(":")[0]).parse_args(), time.perf_counter()
     bundle = opened(given.bundle)
     ways = tensorflow_ways(bundle)
-    ways |= {f"OpenVINO {each}": bare.one(bundle, each) for each in precisions(bundle)}
+    ways |= {f"OpenVINO {each}": openvino_baseline.one(bundle, each) for each in precisions(bundle)}
     times = take_turns(ways, seconds=given.share * SECONDS)
     emit(
         "runtimes",
@@ -43,19 +43,19 @@ def main() -> None:
 
 def images_per_second(bundle: Bundle, precision: str, *, seconds: float) -> dict[str, object]:
     """By each way of `bare.rates`, taking turns."""
-    ways = bare.rates(bundle, precision)
+    ways = openvino_baseline.rates(bundle, precision)
     times = take_turns({name: call for name, (call, _) in ways.items()}, seconds=seconds, settle=0, calls=1)
     return {name: summary([1000 * ways[name][1] / one for one in flat(each)]) for name, each in times.items()}
 
 
-def tensorflow_ways(bundle: Bundle) -> dict[str, bare.Call]:
+def tensorflow_ways(bundle: Bundle) -> dict[str, openvino_baseline.Call]:
     """The bundle's Keras graph by everything that TensorFlow offers."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     import tensorflow as tf
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
     model: Any = tf.keras.models.load_model(require_graph(bundle, "keras"), compile=False)
-    image = bare.images_for(bundle)[:1]
+    image = openvino_baseline.images_for(bundle)[:1]
     signature = tf.TensorSpec([1, *image.shape[1:]], tf.uint8)
     traced = tf.function(lambda given: model(given, training=False), input_signature=[signature])
     frozen, tensor = convert_variables_to_constants_v2(traced.get_concrete_function()), tf.constant(image)

@@ -1,9 +1,13 @@
-"""python -m benchmarks.soak [--seconds 600]: twice the load that the service can bear, a third of it bad or broken off.
+"""python -m benchmarks.soak [--seconds 600]: twice the capacity; a third of the requests is bad or broken off.
 
-The starter in a process of its own. First the capacity alone: four clients with good images. Then, open loop, twice as
-many requests a second: good images, mutated ones, and uploads that break off or hang up before the answer. /health/live
-is asked ten times a second. Prints one JSON line; exits with 1 if an answer was neither 2xx, 4xx nor 503, or if memory,
+The starter in a process of its own. First the capacity alone: four clients with good images; then what the other kinds
+of requests cost, each alone, in processor time of the service. Then, open loop, twice as many requests a second, and a
+burst at the start: good images, mutated ones, and uploads that break off or hang up before the answer. /health/live is
+asked ten times a second. Prints one JSON line; exits with 1 if an answer was neither 2xx, 4xx nor 503, or if memory,
 threads or file handles grew.
+
+`goodput_of_capacity_left` compares the good answers with what the processors could still give: the capacity less the
+cost of what is not good (benchmarks.harness.costs), and less what the load generator takes.
 """
 
 import argparse
@@ -16,39 +20,30 @@ import tempfile
 import time
 from collections import Counter
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 
 import httpx2
 import numpy as np
 
-from inference.bundle import open_bundle
-from inference.registry import Registry, register_starter
+from benchmarks.harness.costs import capacity_left, spent_by
+from benchmarks.harness.footprint import Footprint
+from inference.bundle.storage import open_bundle
+from inference.registry.__main__ import register_starter
+from inference.registry.mlflow_registry import Registry
 from inference.settings import RegistrySettings
-from tests.mutations import mutations
-from tests.running import STARTER, service_process
-from tests.service.conftest import lesion
+from tests.support.lesion_images import lesion
+from tests.support.mutations import mutations
+from tests.support.paths import STARTER
+from tests.support.service_process import service_process
+from tests.support.waiting import LIMIT_S
 
 CAPACITY_S, WARM_UP_S = 8.0, 5.0
 OVERLOAD = 2.0
+BURST = 100  # more at once than there are places, so that it is an overload even if the capacity grows meanwhile
+COSTS, COST_S = ("bad", "refused", "broken off"), 4.0  # of one that hung up at least what one costs that broke off
 KINDS = {"good": 0.67, "bad": 0.15, "broken off": 0.09, "hung up": 0.09}
 GROWTH = {"resident_mb": 60.0, "threads": 4, "handles": 40}
-
-
-@dataclass(frozen=True, slots=True)
-class Footprint:
-    """What a process holds."""
-
-    resident_mb: float
-    threads: int
-    handles: int
-
-    @classmethod
-    def of(cls, pid: int) -> "Footprint":
-        status = dict(
-            line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines() if ":" in line
-        )
-        handles = len(list(Path(f"/proc/{pid}/fd").iterdir()))
-        return cls(int(status["VmRSS"].split()[0]) / 1024, int(status["Threads"]), handles)
 
 
 @dataclass
@@ -60,6 +55,15 @@ class Tally:
     answered_ms: list[float] = field(default_factory=list)
     refused_ms: list[float] = field(default_factory=list)
     live_ms: list[float] = field(default_factory=list)
+
+    def bad(self, sent: int) -> dict[str, int]:
+        """How many of the requests that were sent were not good, by COSTS. Clients that left have no status."""
+        refused = sum(count for status, count in self.statuses.items() if status.endswith(" 503"))
+        answered = (
+            sum(count for status, count in self.statuses.items() if status.startswith("bad "))
+            - (self.statuses["bad 503"])
+        )
+        return {"bad": answered, "refused": refused, "broken off": sent - self.statuses.total()}
 
     def times(self) -> dict[str, list[float]]:
         """Milliseconds by what came back."""
@@ -82,30 +86,32 @@ def main(seconds: float) -> int:
 
 async def soak(address: str, pid: int, seconds: float) -> tuple[dict[str, object], list[str]]:
     """The report, and what was wrong."""
-    capacity = await _capacity(address)
-    await _overload(address, Tally(), rate=OVERLOAD * capacity, seconds=WARM_UP_S)
-    before = await _at_rest(pid)
-    tally, spent = Tally(), time.process_time()
-    lost = await _overload(address, tally, rate=OVERLOAD * capacity, seconds=seconds)
-    spent = time.process_time() - spent
+    alone = await spent_by(pid, partial(_capacity, address))
+    rate = OVERLOAD * alone.per_second
+    costs = {kind: (await spent_by(pid, partial(_only, address, kind))).each for kind in COSTS}
+    await _overload(address, Tally(), rate=rate, seconds=WARM_UP_S)
+    before, tally = await _at_rest(pid), Tally()
+    load = await spent_by(pid, partial(_overload, address, tally, rate=rate, seconds=seconds))
     after = await _at_rest(pid)
+    bad = {kind: (count / seconds, costs[kind]) for kind, count in tally.bad(load.times).items()}
+    left = capacity_left(alone, load, bad)
     goodput = tally.statuses["good 200"] / seconds
     report = {
         "benchmark": "soak",
         "seconds": seconds,
-        "capacity_per_second": round(capacity, 1),
-        "sent_per_second": round((sum(tally.statuses.values()) + lost) / seconds, 1),
+        "capacity_per_second": round(alone.per_second, 1),
+        "sent_per_second": round(load.times / seconds, 1),
         "goodput_per_second": round(goodput, 1),
-        "goodput_of_capacity": round(goodput / capacity, 2),
-        "generator_cores": round(spent / seconds, 2),  # which it takes from the service
+        "goodput_of_capacity": round(goodput / alone.per_second, 2),
+        "milliseconds_of_processor": {"good": round(1000 * alone.each, 2)}
+        | {kind: round(1000 * cost, 2) for kind, cost in costs.items()},
+        "capacity_left_per_second": round(left, 1),
+        "goodput_of_capacity_left": round(goodput / left, 2),
+        "generator_cores": round(load.generator_cores, 2),  # which it takes from the service
         "statuses": dict(sorted(tally.statuses.items())),
         "milliseconds": {
             name: {f"p{p}": round(float(np.percentile(values, p)), 1) for p in (50, 99)}
-            for name, values in (
-                ("answered", tally.answered_ms),
-                ("refused", tally.refused_ms),
-                ("live", tally.live_ms),
-            )
+            for name, values in tally.times().items()
             if values
         },
         "before": asdict(before),
@@ -118,11 +124,11 @@ async def soak(address: str, pid: int, seconds: float) -> tuple[dict[str, object
 
 def _client(address: str) -> httpx2.AsyncClient:
     limits = httpx2.Limits(max_connections=None, max_keepalive_connections=64)
-    return httpx2.AsyncClient(base_url=address, timeout=60, limits=limits)
+    return httpx2.AsyncClient(base_url=address, timeout=LIMIT_S, limits=limits)
 
 
-async def _capacity(address: str) -> float:
-    """Good images a second with four clients that each wait for their answer."""
+async def _capacity(address: str) -> int:
+    """Good images with four clients that each wait for their answer, for CAPACITY_S; how many were answered."""
     image, answered, end = lesion(width=600, height=450), 0, time.monotonic() + CAPACITY_S
 
     async def ask(client: httpx2.AsyncClient) -> None:
@@ -133,11 +139,32 @@ async def _capacity(address: str) -> float:
 
     async with _client(address) as client:
         await asyncio.gather(*(ask(client) for _ in range(4)))
-    return answered / CAPACITY_S
+    return answered
+
+
+async def _only(address: str, kind: str) -> int:
+    """Requests of one kind that does not count as good, four at a time, for COST_S; how many."""
+    bad, sent, end = list(mutations(500)), 0, time.monotonic() + COST_S
+    good = lesion(width=600, height=450)
+
+    async def ask(client: httpx2.AsyncClient) -> None:
+        nonlocal sent
+        while time.monotonic() < end:
+            sent += 1
+            if kind == "broken off":
+                await _leave(address, good, kind)
+            elif kind == "refused":  # as early as when every place is taken
+                await client.post("/predict?tta=3", content=good)
+            else:
+                await client.post("/predict", content=bad[sent % len(bad)])
+
+    async with _client(address) as client:
+        await asyncio.gather(*(ask(client) for _ in range(4)))
+    return sent
 
 
 async def _overload(address: str, tally: Tally, *, rate: float, seconds: float) -> int:
-    """Send at a fixed rate, whatever comes back; how many requests got no answer on purpose."""
+    """Send at a fixed rate, whatever comes back; how many requests."""
     async with _client(address) as client:
         return await _send(client, address, tally, rate=rate, seconds=seconds)
 
@@ -146,13 +173,12 @@ async def _send(client: httpx2.AsyncClient, address: str, tally: Tally, *, rate:
     generator = random.Random(1)  # noqa: S311 - repeatable on purpose
     good, bad = lesion(width=600, height=450), list(mutations(500))
     tasks: set[asyncio.Task[None]] = set()
-    began, sent, lost = time.monotonic(), 0, 0
+    began, sent = time.monotonic(), 0
     watching = asyncio.create_task(_watch(client, tally, until=began + seconds))
     while (now := time.monotonic()) < began + seconds:
-        for _ in range(int((now - began) * rate) - sent):
+        for _ in range(BURST + int((now - began) * rate) - sent):
             (kind,) = generator.choices(list(KINDS), list(KINDS.values()))
             data = generator.choice(bad) if kind == "bad" else good
-            lost += kind in ("broken off", "hung up")
             work = _ask(client, data, kind, tally) if kind in ("good", "bad") else _leave(address, data, kind)
             task = asyncio.create_task(work)
             tasks.add(task)
@@ -160,7 +186,7 @@ async def _send(client: httpx2.AsyncClient, address: str, tally: Tally, *, rate:
             sent += 1
         await asyncio.sleep(0.005)
     await asyncio.gather(*tasks, watching)
-    return lost
+    return sent
 
 
 async def _ask(client: httpx2.AsyncClient, data: bytes, kind: str, tally: Tally) -> None:

@@ -6,28 +6,29 @@ are drawn. One JSON line: balanced accuracy with its 95 % interval, the differen
 and the time of a whole prediction with one view, from the bytes of a 600 x 450 JPEG.
 """
 
+import argparse
 import json
 import os
 import statistics
-import sys
 import time
 
 import numpy as np
 
-from inference.bundle import Bundle, open_bundle
-from inference.classifier import Classifier
-from inference.probability import softmax
-from inference.views import GROUP, spread
-from tests.running import STARTER
-from tests.service.conftest import lesion
-from training.__main__ import DataSettings
-from training.dataset import labels_of, prepare_images
-from training.ensemble import held_out
-from training.folds import Folds
-from training.index import limit_classes
-from training.metrics import all_numbers
-from training.refit import predict_with, read_origin
-from training.resampling import interval, lesion_weights
+from inference.bundle.storage import Bundle, open_bundle
+from inference.domain.probability import softmax
+from inference.imaging.test_time_augmentation import DIHEDRAL_GROUP, make_views
+from inference.prediction.classifier import Classifier
+from tests.support.lesion_images import lesion
+from tests.support.paths import STARTER
+from training.bundling.refit import predict_with
+from training.commands import DataSettings
+from training.data.data_split import Folds
+from training.data.ham10000 import limit_classes
+from training.data.origin import read_origin
+from training.data.prepared_images import labels_of, prepare_images
+from training.evaluation.bootstrap import interval, lesion_weights
+from training.evaluation.metrics import all_numbers
+from training.networks.ensemble import held_out
 
 COUNTS = (1, 2, 4, 8)
 PREDICTIONS = 100
@@ -41,10 +42,10 @@ def main(per_class: int) -> None:
         raise SystemExit(f"{STARTER} was not made by a cross-validation.")
     fold_of = dict(zip((record.image_id for record in folds.records), folds.of_image.tolist(), strict=True))
     records = limit_classes(folds.records, per_class, seed=config.seed)
-    images = np.concatenate([spread(one, 8) for one in prepare_images(records, config.model.preprocessing)])
-    of_image = np.repeat([fold_of[record.image_id] for record in records], len(GROUP))
+    images = np.concatenate([make_views(one, 8) for one in prepare_images(records, config.model.preprocessing)])
+    of_image = np.repeat([fold_of[record.image_id] for record in records], len(DIHEDRAL_GROUP))
     own = held_out(predict_with(bundle)(images), head=bundle.head, of_image=of_image, count=folds.count)
-    by_view = softmax(own.logits, bundle.manifest.temperature).reshape(len(records), len(GROUP), -1)
+    by_view = softmax(own.logits, bundle.manifest.temperature).reshape(len(records), len(DIHEDRAL_GROUP), -1)
     weights = lesion_weights(np.array([record.lesion_id for record in records]), resamples=1000, seed=config.seed)
     draws = {
         count: all_numbers(labels_of(records), by_view[:, :count].mean(axis=1), weights)[("balanced_accuracy", "")]
@@ -78,4 +79,6 @@ def _rounded(numbers: dict[str, float]) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:] or ["250"]))
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("per_class", type=int, nargs="?", default=250, metavar="PER_CLASS", help="images; default: 250")
+    main(parser.parse_args().per_class)

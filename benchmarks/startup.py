@@ -1,6 +1,6 @@
 """python -m benchmarks.startup: how long after its start is the service ready, and how much memory does it keep?
 
-`python -m service` on a sqlite registry, with the starter and with EfficientNetV2M in fp32 and int8. Seconds from the
+`python -m service` on a sqlite registry, with the starter and with EfficientNetV2M in every precision. Seconds from the
 start of the process to /health/ready and to the first answer: the first time, when the bundle comes out of the
 registry, and then again from the cache; resident memory after 50 predictions. One JSON line.
 """
@@ -11,15 +11,15 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.clients import Question, asking
+from benchmarks.harness.bundles import about, served
+from benchmarks.harness.footprint import Footprint
+from benchmarks.harness.load_clients import Question, asking
+from benchmarks.harness.measuring import SERVICE, emit, options, summary
 from benchmarks.http import JPEG, UPLOAD
-from benchmarks.measuring import SERVICE, emit, options, summary
-from benchmarks.models import about, served
-from benchmarks.soak import Footprint
-from inference.bundle import Bundle
-from inference.registry import Registry
+from inference.bundle.storage import Bundle
+from inference.registry.mlflow_registry import Registry
 from inference.settings import RegistrySettings
-from tests.running import service_process
+from tests.support.service_process import service_process
 
 STARTS, REQUESTS = 4, 50
 
@@ -27,7 +27,7 @@ STARTS, REQUESTS = 4, 50
 def main() -> None:
     """Measure and print."""
     parser = options(__doc__.partition(":")[0])
-    parser.add_argument("--only", help="starter, V2M fp32 or V2M int8")
+    parser.add_argument("--only", help="starter, V2M fp32, V2M bf16 or V2M int8")
     given, began = parser.parse_args(), time.perf_counter()
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # with it every start compiles the sources again
     bundles = served(given.bundle, only=given.only)
@@ -44,7 +44,7 @@ def measure(bundle: Bundle, precision: str, starts: int) -> dict[str, Any]:
         Registry(RegistrySettings(home=home)).publish(bundle, alias="champion", source="benchmark")
         for number in range(starts):
             began = time.perf_counter()
-            with service_process(home, precision=precision, wait_s=300) as (address, process):
+            with service_process(home, precision=precision) as (address, process):
                 ready.append(time.perf_counter() - began)
                 ask = asking(address, Question("/predict", UPLOAD, JPEG))
                 ask()

@@ -7,12 +7,12 @@ whole jobs of FEW and of MANY images: the difference is its rate, the rest what 
 Prints one JSON line a way: median and spread over the rounds, also of the ratio to the first way in the same round.
 """
 
+import argparse
 import base64
 import json
 import os
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -23,12 +23,14 @@ from pathlib import Path
 
 import httpx2
 
-from inference.bundle import open_bundle
-from inference.registry import Registry, register_starter
+from inference.bundle.storage import open_bundle
+from inference.registry.__main__ import register_starter
+from inference.registry.mlflow_registry import Registry
 from inference.settings import RegistrySettings
-from tests.running import ROOT, STARTER, running_service
-from tests.scoring_server import running_scoring_server
-from tests.service.conftest import lesion
+from tests.support.lesion_images import lesion
+from tests.support.paths import ROOT, STARTER
+from tests.support.scoring_server import running_scoring_server
+from tests.support.service_process import running_service
 
 ROUNDS, SPARK_EVERY = 15, 5
 IMAGES = 64  # a second or so: short turns, so that what disturbs the machine meets every way alike
@@ -131,4 +133,6 @@ def _print(way: str, unit: str, values: list[float], **more: object) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS)
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("rounds", type=int, nargs="?", default=ROUNDS, metavar="ROUNDS", help=f"default: {ROUNDS}")
+    main(parser.parse_args().rounds)

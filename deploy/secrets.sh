@@ -11,4 +11,4 @@ for name in postgres_password lunar_secret grafana_password; do
   [ -s "secrets/$name" ] || od -An -N32 -tx1 /dev/urandom | tr -d ' \n' >"secrets/$name"
 done
 [ -s secrets/keys.txt ] ||
-  docker run --rm --network none lunar-service:0.1.0 python -m service.keys new "${1:-first}" --admin >>secrets/keys.txt
+  docker run --rm --network none lunar-service:0.2.0 python -m service.keys new "${1:-first}" --admin >>secrets/keys.txt

@@ -1,1 +1,4 @@
-"""Image bytes in, prediction and explanation out; knows no HTTP and no training."""
+"""Turns image bytes into a prediction and an explanation. Contains no HTTP and no training."""
+
+# The version of Lunar: pyproject.toml, the image tags and CHANGELOG.md repeat it, and tests/test_version.py compares.
+__version__ = "0.2.0"

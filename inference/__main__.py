@@ -1,4 +1,7 @@
-"""python -m inference IMAGE...: the API's answer as one JSON line an image, without a service."""
+"""Command line of inference: predicts or explains images without a service.
+
+`python -m inference IMAGE...` prints the answer that the API gives as one line of JSON for each image.
+"""
 
 import argparse
 import json
@@ -6,74 +9,66 @@ import sys
 from pathlib import Path
 from typing import Any, Literal
 
-from inference.bundle import Bundle, InvalidBundle, open_bundle
-from inference.cache import Cache, CacheUnwritable
-from inference.classifier import Classifier
+from inference.command_line import Parser
+from inference.domain.taxonomy import CLASSES, LANGUAGES
 from inference.explainers import EXPLAINERS
-from inference.explanation import Question
-from inference.image import ImageError
-from inference.registry import NoSuchModel, Registry, RegistryUnavailable, Version
-from inference.report import report_explanation, report_model, report_prediction
-from inference.runtimes import RUNTIMES, GoldenMismatch, RuntimeUnavailable
-from inference.settings import RegistrySettings
-from inference.taxonomy import CLASSES, LANGUAGES
-
-NO_MODEL = (CacheUnwritable, GoldenMismatch, InvalidBundle, NoSuchModel, RegistryUnavailable, RuntimeUnavailable)
+from inference.explainers.class_maps import ExplanationRequest
+from inference.explainers.heatmap import MAX_SIDE
+from inference.imaging.errors import ImageError
+from inference.imaging.test_time_augmentation import VIEW_COUNTS
+from inference.prediction.classifier import Classifier
+from inference.prediction.serialization import explanation_reply, model_reply, prediction_reply
+from inference.registry.opening import MODEL_ERRORS, open_model
+from inference.runtimes import RUNTIMES
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Exit status 0 if every image was answered, 1 if an image or the model could not be read."""
-    given = _parse(arguments)
+    """Print one JSON line an image. Returns 0 if every image was predicted, 1 if an image or the model failed."""
+    options = _parse(arguments)
     try:
-        bundle, version = _model(given.bundle)
-        classifier = Classifier.open(bundle, runtime=given.runtime)
-    except NO_MODEL as error:
+        bundle, version = open_model(options.bundle)
+        classifier = Classifier.open(bundle, runtime=options.runtime)
+    except MODEL_ERRORS as error:
         print(f"No model: {error}", file=sys.stderr)
         return 1
     failures = 0
-    for path in given.images:
+    for path in options.images:
         try:
-            answer = _answer(classifier, path.read_bytes(), given)
+            answer = _answer(classifier, path.read_bytes(), options)
         except (ImageError, OSError) as error:
             print(f"{path}: {error}", file=sys.stderr)
             failures += 1
             continue
-        print(json.dumps({"model": report_model(version, bundle.manifest)} | answer, ensure_ascii=False))
+        model = model_reply(version, bundle.manifest).model_dump()
+        print(json.dumps({"model": model} | answer, ensure_ascii=False))
     return 1 if failures else 0
 
 
-def _answer(classifier: Classifier, data: bytes, given: argparse.Namespace) -> dict[str, Any]:
-    prepared = classifier.prepare(data, tta=given.tta)
+def _answer(classifier: Classifier, data: bytes, options: argparse.Namespace) -> dict[str, Any]:
+    prepared = classifier.prepare(data, tta=options.tta, side=MAX_SIDE if options.explain else 0)
     outputs = classifier.run(prepared.batch)
-    if not given.explain:
-        return report_prediction(classifier.predict(prepared, outputs), given.lang)
-    method: Literal["gradcam++", "gradcam", "all"] = "gradcam++" if given.method == "gradcampp" else given.method
-    question = Question.ask(method=method, target=given.target, render=given.render)
-    return report_explanation(classifier.explain(prepared, outputs, question), given.lang)
-
-
-def _model(folder: Path | None) -> tuple[Bundle, Version]:
-    if folder is not None:
-        bundle = open_bundle(folder)
-        digest = bundle.manifest.digest
-        return bundle, Version(bundle.manifest.name, f"sha256:{digest[:12]}", None, digest, "file")
-    settings = RegistrySettings()
-    registry = Registry(settings)
-    version = registry.resolve(settings.model_alias)
-    return Cache(settings.home).fetch(version, registry), version
+    if not options.explain:
+        return prediction_reply(classifier.predict(prepared, outputs), options.lang).model_dump(by_alias=True)
+    method: Literal["gradcam++", "gradcam", "all"] = "gradcam++" if options.method == "gradcampp" else options.method
+    request = ExplanationRequest.from_parameters(method=method, target=options.target, render=options.render)
+    analysis = classifier.analyse(prepared, outputs, request)
+    return explanation_reply(analysis, options.lang).model_dump(by_alias=True, exclude_none=True)
 
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m inference", description=__doc__)
-    parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE")
-    parser.add_argument("--bundle", type=Path, help="a bundle's folder; default: the registry's champion")
-    parser.add_argument("--runtime", choices=("auto", *RUNTIMES), default="auto")
-    parser.add_argument("--lang", choices=LANGUAGES, default="es")
-    parser.add_argument("--tta", type=int, choices=(1, 2, 4, 8), default=1, help="views to average")
-    parser.add_argument("--explain", action="store_true", help="add the heat maps")
-    parser.add_argument("--method", choices=(*EXPLAINERS, "gradcampp", "all"), default="gradcam++")
-    parser.add_argument("--target", choices=(*CLASSES, "all"), help="default: the predicted class")
-    parser.add_argument("--render", choices=("both", "heatmap", "overlay"), default="both")
+    parser = Parser(
+        prog="python -m inference", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("images", nargs="+", type=Path, metavar="IMAGE", help="image file")
+    add("--bundle", type=Path, help="folder of a bundle; default: the version behind LUNAR_MODEL_ALIAS in the registry")
+    add("--runtime", choices=("auto", *RUNTIMES), default="auto", help="what executes the model")
+    add("--lang", choices=LANGUAGES, default="es", help="language of names and texts")
+    add("--tta", type=int, choices=VIEW_COUNTS, default=1, help="number of views to average")
+    add("--explain", action="store_true", help="add heat maps")
+    add("--method", choices=(*EXPLAINERS, "gradcampp", "all"), default="gradcam++", help="explanation method")
+    add("--target", choices=(*CLASSES, "all"), help="class to explain; default: the predicted class")
+    add("--render", choices=("both", "heatmap", "overlay"), default="both", help="PNG files to encode")
     return parser.parse_args(arguments)
 
 

@@ -1,74 +1,70 @@
 """python -m service: serve until stopped."""
 
-import ipaddress
-import socket
+import logging
+import os
 import sys
 from contextlib import suppress
 from pathlib import Path
 
-import uvicorn
-
+from inference.command_line import Parser
+from inference.settings import InvalidSettings, read_settings, unknown_message
 from service.app import create_app
-from service.key import InvalidKeys
-from service.settings import Settings
-from service.telemetry import configure_logging
+from service.http.server import Server, server_config
+from service.observability.logging_config import configure_logging
+from service.security.api_key import InvalidKeys
+from service.settings import Settings, misspelled
 
-# Longer than clients and proxies usually keep an idle connection (up to 60 s), so that it is they who close it: a
-# server that closes first sometimes does so just as the next request is under way.
-KEEP_ALIVE_S = 65
-# Where containers find secrets: a file `lunar_secret` there is LUNAR_SECRET, unless the environment sets that too.
+# Secrets of containers: a file `lunar_secret` in this folder sets LUNAR_SECRET, unless the environment sets it.
 SECRETS = Path("/run/secrets")
-UNGUARDED = (
-    "others can reach LUNAR_HOST={host}, and there are no keys. Make one with\n"
+SETTINGS = "Settings come from the environment; `python -m service.settings` lists them."
+UNPROTECTED = (
+    "other machines can reach LUNAR_HOST={host}, and there are no API keys. Make one with\n"
     "  python -m service.keys new CLIENT >> keys.txt\n"
-    "and set LUNAR_KEYS_FILE=keys.txt, or let everybody in with LUNAR_WITHOUT_KEYS=true."
+    "and set LUNAR_KEYS_FILE=keys.txt, or serve without keys: LUNAR_WITHOUT_KEYS=true."
 )
+WIDE_PROXIES = (
+    "LUNAR_TRUSTED_PROXIES has %s: every client in that network can choose the address for which it is counted; "
+    "name the proxy's own address"
+)
+
+log = logging.getLogger(__name__)
 
 
 def main() -> None:
-    """One process, one model: a worker more would cost a whole model's memory."""
-    settings = Settings(_secrets_dir=SECRETS if SECRETS.is_dir() else None)
+    """One process with one model: every further worker would need the memory of another model."""
+    settings = _read_settings()
     if not (settings.on_loopback or settings.keys_file or settings.keys or settings.without_keys):
-        sys.exit(f"Lunar: {UNGUARDED.format(host=settings.host)}")
+        sys.exit(f"Lunar: {UNPROTECTED.format(host=settings.host)}")
     try:
         configure_logging(settings)
         app = create_app(settings)
     except InvalidKeys as error:
-        sys.exit(f"Lunar: no keys can be read: {error}")
+        sys.exit(f"Lunar: the API keys cannot be read: {error}")
     except OSError as error:
         sys.exit(f"Lunar: LUNAR_AUDIT_FILE cannot be written: {error.strerror}")
-    config = uvicorn.Config(
-        app,
-        host=settings.host,
-        port=settings.port,
-        log_config=None,
-        server_header=False,
-        timeout_keep_alive=KEEP_ALIVE_S,
-        proxy_headers=bool(settings.trusted_proxies),
-        forwarded_allow_ips=list(settings.trusted_proxies),
-    )
-    listening = config.bind_socket()  # before anything is promised
-    with suppress(KeyboardInterrupt):  # which uvicorn raises again after it has ended in good order
-        _Server(config).run(sockets=[listening])
+    for name, nearest in misspelled(os.environ).items():
+        log.warning(unknown_message(name, nearest))
+    for network in settings.wide_proxies:
+        log.warning(WIDE_PROXIES, network)
+    config = server_config(app, settings)
+    listening = config.bind_socket()  # fails before a model is loaded if the port is taken
+    with suppress(KeyboardInterrupt):  # uvicorn raises it again after its shutdown
+        Server(config).run(sockets=[listening])
 
 
-class _Server(uvicorn.Server):
-    """Says where it is as soon as it answers there."""
+def _read_settings() -> Settings:
+    """Ends the process with one line for each variable that has a value which is not allowed."""
+    try:
+        return read_settings(Settings, _secrets_dir=SECRETS if SECRETS.is_dir() else None)
+    except InvalidSettings as error:
+        sys.exit("\n".join(f"Lunar: {line}" for line in str(error).splitlines()))
 
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        with suppress(OSError):  # of asyncio, if it may not listen; uvloop then closes the socket and says nothing
-            await super().startup(sockets)
-        if self.should_exit:
-            return
-        for listening in sockets or ():
-            if listening.fileno() < 0 or not listening.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
-                await self.lifespan.shutdown()
-                sys.exit("Lunar: the port is taken by another process, which has started at the same time.")
-            host, port = listening.getsockname()[:2]
-            bound = ipaddress.ip_address(host)
-            shown = "localhost" if bound.is_loopback or bound.is_unspecified else host
-            print(f"Lunar: http://{shown}:{port} (not a medical device; Ctrl+C stops it)", flush=True)
+
+def parse_arguments(arguments: list[str] | None = None, *, prog: str = "python -m service") -> None:
+    """Only --version and --help: settings come from the environment."""
+    Parser(prog=prog, description="Serve until stopped.", epilog=SETTINGS).parse_args(arguments)
 
 
 if __name__ == "__main__":
+    parse_arguments()
     main()

@@ -3,36 +3,48 @@
 
 const BUSY = new Set([429, 503]);
 const TRIES = 6;
+const GAP = 1000; // milliseconds until a network that failed is tried again; twice as long each time
 
 let openFrom = 0; // when the service may be asked again: one refusal holds for every request of the page
 
 /**
- * @param {File} file @param {string} parameters query string of the page @param {AbortSignal} signal
+ * @param {File} file @param {string} views @param {AbortSignal} signal
  * @returns {Promise<{answer: object} | {problem: string}>} `problem` is the last part of the problem's type
  */
-export async function ask(file, parameters, signal) {
+export async function ask(file, views, signal) {
+  let renewed = false;
   for (let attempt = 1; ; attempt += 1) {
-    await pause(openFrom - Date.now(), signal);
+    while (openFrom > Date.now() && !signal.aborted) await pause(openFrom - Date.now(), signal); // it may have moved on
     let response;
     try {
-      response = await fetch(`/predict${parameters}`, {
+      response = await fetch(`/predict?lang=${document.documentElement.lang}&tta=${views}`, {
         method: "POST",
         body: file,
         headers: { "Content-Type": "application/octet-stream" },
         signal,
       });
       if (response.ok) return { answer: await response.json() };
-      if (response.status === 401 && attempt === 1) {
+      if (response.status === 401 && !renewed) {
         await fetch("/", { signal });
+        renewed = true;
         continue;
       }
     } catch {
-      return { problem: "unreachable" };
+      if (signal.aborted || attempt === TRIES || !(await isReadable(file))) return { problem: "unreachable" };
+      openFrom = Math.max(openFrom, Date.now() + GAP * 2 ** (attempt - 1));
+      continue;
     }
     if (!BUSY.has(response.status) || attempt === TRIES) return { problem: await nameOf(response) };
     openFrom = Math.max(openFrom, Date.now() + waitOf(response));
   }
 }
+
+/** A file that has changed on the disk since it was chosen fails like a network, but for good. */
+const isReadable = (file) =>
+  file.slice(0, 1).arrayBuffer().then(
+    () => true,
+    () => false,
+  );
 
 /** Retry-After in milliseconds: seconds, or a date. */
 function waitOf(response) {

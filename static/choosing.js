@@ -1,19 +1,35 @@
-// The ways an image comes to the page: chosen, photographed, dropped, pasted, or taken from the examples.
+// The ways images come to the page: chosen, photographed, dropped, pasted, or taken from the examples.
+import { droppedOf, filesOf, folderOf } from "./folders.js";
+import { say } from "./outcome.js";
 
-/** On the whole page, once: @param {(files: File[]) => void} take */
+/** On the whole page, once: @param {(choice: import("./folders.js").Choice) => void} take */
 export function enableGestures(take) {
-  document.addEventListener("paste", (event) => take([...(event.clipboardData?.files ?? [])]));
+  document.addEventListener("paste", (event) => take(filesOf(event.clipboardData?.files ?? [])));
   enableDropping(take);
 }
 
-/** In the form: @param {HTMLFormElement} form @param {(files: File[]) => void} take @param {(example: HTMLElement) => void} takeExample */
+/**
+ * In the form.
+ * @param {HTMLFormElement} form
+ * @param {(choice: import("./folders.js").Choice) => void} take
+ * @param {(example: HTMLElement) => void} takeExample
+ */
 export function enableChoosing(form, take, takeExample) {
-  form.querySelector("#file").multiple = true; // a form without a script sends one
+  const file = form.querySelector("#file");
+  file.multiple = true; // a form without a script sends one
+  file.removeAttribute("aria-label"); // its label is visible now
+  const nothing = form.querySelector("[data-nothing]");
+  // A dialog that leaves the field empty, as it was, may be told as cancelled: the words are true of both.
+  form.querySelector("#folder").addEventListener("cancel", () => {
+    nothing.hidden = false;
+    say(nothing.textContent);
+  });
   for (const input of form.querySelectorAll('input[type="file"]'))
     input.addEventListener("change", () => {
-      const files = [...input.files];
+      nothing.hidden = true;
+      const choice = input.webkitdirectory ? folderOf(input.files) : filesOf(input.files);
       input.value = ""; // choosing the same file again must count as a choice
-      take(files);
+      take(choice);
     });
   form.addEventListener("submit", (event) => event.preventDefault());
   for (const button of document.querySelectorAll("[data-example]"))
@@ -33,10 +49,10 @@ function enableDropping(take) {
   document.addEventListener("dragenter", (event) => carriesFiles(event) && mark(1));
   document.addEventListener("dragleave", (event) => carriesFiles(event) && mark(-1));
   document.addEventListener("dragover", (event) => carriesFiles(event) && event.preventDefault());
-  document.addEventListener("drop", (event) => {
+  document.addEventListener("drop", async (event) => {
     if (!carriesFiles(event)) return;
     event.preventDefault();
     mark(-depth);
-    take([...event.dataTransfer.files]);
+    take(await droppedOf(event.dataTransfer));
   });
 }

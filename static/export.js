@@ -1,49 +1,59 @@
 // The table of several images as a file.
 
 const CLASSES = ["akiec", "bcc", "bkl", "df", "mel", "nv", "vasc"];
-const COLUMNS = ["file", "class", "probability", "confidence", "risk", "malignant_probability", ...CLASSES];
-const MORE = ["warnings", "model", "version", "request_id", "problem"];
+const COLUMNS = [
+  ...["file", "class", "probability", "confidence", "measured_accuracy", "risk", "malignant_probability", "reliable"],
+  ...CLASSES,
+  ...["warnings", "views", "model", "version", "request_id", "problem"],
+];
 
-/** Comma-separated, with a header; a spreadsheet must not take a file's name for a formula. */
-export function toCsv(rows) {
-  const lines = rows.map((row) => {
-    const { prediction, risk, probabilities, warnings, model, request_id } = row.answer ?? {};
+/**
+ * With a header and a byte order mark. Where numbers have a decimal comma, as in Spanish, semicolons separate the fields,
+ * which is what a spreadsheet of that language opens. A file's name is never taken for a formula.
+ */
+export function toCsv(images) {
+  const comma = document.documentElement.lang === "es";
+  const write = (value) => (typeof value === "number" && comma ? String(value).replace(".", ",") : String(value ?? ""));
+  const lines = images.map(({ name, answer, views, problem }) => {
+    const { prediction, risk, probabilities, warnings, model, request_id } = answer ?? {};
     return [
-      safe(row.name),
-      prediction?.class,
-      prediction?.probability,
-      prediction?.confidence,
-      risk?.level,
-      risk?.malignant_probability,
+      /^[=+\-@\t\r]/.test(name) ? `'${name}` : name,
+      ...[prediction?.class, prediction?.probability, prediction?.confidence, prediction?.measured_accuracy],
+      ...[risk?.level, risk?.malignant_probability, risk?.reliable],
       ...CLASSES.map((code) => probabilities?.[code]),
       warnings?.map((warning) => warning.code).join(" "),
-      model?.name,
-      model?.version,
-      request_id,
-      row.problem,
+      ...[answer && Number(views), model?.name, model?.version, request_id, problem],
     ];
   });
-  return [[...COLUMNS, ...MORE], ...lines].map((line) => line.map(quote).join(",")).join("\r\n") + "\r\n";
+  const separator = comma ? ";" : ",";
+  const rows = [COLUMNS, ...lines].map((line) => line.map((value) => quote(write(value), separator)).join(separator));
+  return `\ufeff${rows.join("\r\n")}\r\n`;
 }
 
-/** The API's answers, each with its file's name. */
-export function toJson(rows) {
-  return JSON.stringify(rows.map(({ name, answer, problem }) => ({ file: name, ...(answer ?? { problem }) })), null, 1);
+/** The API's answers in the page's language, each with its file's name and the number of views. */
+export function toJson(images, words) {
+  const entries = images.map(({ name, answer, views, problem }) => ({ file: name, ...(answer ? { views: Number(views), ...translated(answer, words) } : { problem }) }));
+  return JSON.stringify(entries, null, 1);
 }
 
-export function download(text, name) {
+/** The language of the page may have changed since the API was asked. */
+function translated(answer, { names, messages, disclaimer }) {
+  const { prediction, warnings } = answer;
+  return {
+    ...answer,
+    prediction: { ...prediction, name: names[prediction.class] },
+    warnings: warnings.map(({ code, message }) => ({ code, message: messages[code] ?? message })),
+    ...(answer.disclaimer && { disclaimer }),
+  };
+}
+
+/** @param {string | Blob} content @param {string} name */
+export function download(content, name) {
   const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([text]));
+  link.href = URL.createObjectURL(new Blob([content]));
   link.download = name;
   link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }
 
-function safe(name) {
-  return /^[=+\-@\t\r]/.test(name) ? `'${name}` : name;
-}
-
-function quote(value) {
-  const text = String(value ?? "");
-  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
-}
+const quote = (text, separator) => (text.includes(separator) || /["\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);

@@ -1,85 +1,118 @@
-// The heat maps of a result: all classes and methods came with it; the one that is chosen is coloured here.
+// The heat maps of a result: the cells of every class and method came with it; what is chosen is drawn here.
 import { COLORMAP } from "./colormap.js";
 
 const OPACITY = 0.6; // of the strongest evidence, as in the API's overlays
+const SIDE = 640; // longest side of the drawn map: a network's cells are coarse
 
-/** @param {ParentNode} root a result, or a document that holds one */
-export function enableMaps(root) {
-  const result = root.querySelector('[data-outcome="result"]');
-  const template = result?.querySelector("template[data-maps]");
-  if (!template) return;
-  const original = result.querySelector("[data-original]");
-  const overlay = result.querySelector("[data-overlay]");
-  const beneath = original.cloneNode();
-  beneath.alt = "";
-  beneath.removeAttribute("data-original");
-  const canvas = document.createElement("canvas");
-  canvas.className = "overlay";
-  canvas.dataset.overlay = "";
-  canvas.setAttribute("role", "img");
-  const words = { alt: overlay.dataset.alt, ...result.querySelector("[data-note]").dataset };
-  overlay.replaceWith(beneath, canvas);
-  result.querySelector("[data-layers]").classList.add("layered");
-
-  const classes = result.querySelector('select[name="class"]');
-  const radio = (name) => result.querySelector(`input[name="${name}"]:checked`).value;
-  const choice = () => [classes.value, radio("method"), radio("look")];
+/**
+ * Draw the map that is chosen, and each one that is chosen later.
+ * @param {HTMLElement} result @param {{choice?: object}} image its `choice` is kept for the next time
+ * @param {(words: string) => void} say
+ * @returns {(options: {opaque: boolean}) => {map: HTMLCanvasElement, strength: number}} draws the chosen map for a file
+ */
+export function enableMaps(result, image, say) {
+  const canvas = result.querySelector("canvas[data-overlay]");
+  const place = placeOf(result);
+  const note = result.querySelector("[data-note]");
+  const split = result.querySelector("[data-split]");
   const strength = result.querySelector("[data-strength]");
-  const view = fieldOfView(result);
+  const controls = result.querySelector("[data-controls]");
+  const radio = (name) => controls.querySelector(`input[name="${name}"]:checked`).value;
+  const choice = () => ({ code: controls.querySelector("select").value, method: radio("method"), look: radio("look") });
+  const mapOf = ({ code, method }) =>
+    result.querySelector("template[data-maps]").content.querySelector(`[data-map="${code}"][data-method="${method}"]`);
 
-  async function show() {
-    const [code, method, look] = choice();
-    const map = template.content.querySelector(`[data-map="${code}"][data-method="${method}"]`);
-    const name = classes.selectedOptions[0].textContent;
-    const grey = await read(map);
-    if (choice().join() !== [code, method, look].join()) return; // chosen anew meanwhile
-    paint(canvas, grey, { opaque: look === "map", view });
-    canvas.setAttribute("aria-label", words.alt.replace("{name}", name));
-    beneath.style.visibility = look === "map" ? "hidden" : "visible"; // it keeps the frame open
-    strength.disabled = look === "map";
-    canvas.style.opacity = look === "map" ? 1 : strength.value / 100;
-    const note = Number(map.dataset.peak) > 0 ? words.words : words.empty;
-    result.querySelector("[data-note]").textContent = note.replace("{name}", name);
-    result.dataset.shown = `${code} ${method} ${look}`;
+  function show() {
+    const chosen = choice();
+    const map = mapOf(chosen);
+    const name = controls.querySelector("select").selectedOptions[0].textContent;
+    paint(canvas, cellsOf(map), { place, opaque: chosen.look === "map" });
+    canvas.setAttribute("aria-label", canvas.dataset.alt.replace("{name}", name));
+    result.dataset.look = chosen.look; // styles hide what lies beneath, and cut the map at the divider
+    const region = map.dataset.region ? note.dataset.region.replace("{words}", map.dataset.region) : "";
+    const words = Number(map.dataset.peak) > 0 ? note.dataset.words : note.dataset.empty;
+    note.textContent = `${words.replace("{name}", name)} ${region}`;
+    strength.disabled = chosen.look === "map";
+    split.hidden = result.querySelector(".divider").hidden = chosen.look !== "compare";
+    result.dataset.shown = `${chosen.code} ${chosen.method} ${chosen.look}`;
+    image.choice = chosen;
   }
 
-  result.querySelector("[data-controls]").hidden = false;
-  result.addEventListener("change", (event) => event.target !== strength && show());
-  strength.addEventListener("input", () => (canvas.style.opacity = strength.value / 100));
-  return show();
+  recall(controls, image.choice);
+  const slide = () => {
+    result.style.setProperty("--strength", strength.value / 100);
+    result.style.setProperty("--split", `${split.firstElementChild.value}%`);
+  };
+  controls.addEventListener("input", slide);
+  controls.addEventListener("change", (event) => {
+    if (event.target.type === "range") return;
+    show();
+    say(note.textContent);
+  });
+  slide();
+  show();
+  return ({ opaque }) => {
+    const map = document.createElement("canvas");
+    paint(map, cellsOf(mapOf(choice())), { place, opaque });
+    return { map, strength: strength.value / 100 };
+  };
 }
 
-/** The grey levels of a map, as the pixels of an image. */
-async function read(template) {
-  const image = new Image();
-  image.src = template.src;
-  await image.decode();
-  const canvas = new OffscreenCanvas(image.naturalWidth, image.naturalHeight);
-  const context = canvas.getContext("2d");
-  context.drawImage(image, 0, 0);
-  return context.getImageData(0, 0, canvas.width, canvas.height);
+function recall(controls, choice) {
+  if (!choice) return;
+  controls.querySelector("select").value = choice.code;
+  for (const name of ["method", "look"]) controls.querySelector(`input[name="${name}"][value="${choice[name]}"]`).checked = true;
 }
 
-/** The part of the picture that the model saw, in shares of it; outside there is no evidence to be coloured. */
-function fieldOfView(result) {
-  const box = result.querySelector(".view rect");
-  if (!box) return { x: 0, y: 0, width: 1, height: 1 };
-  const { width, height } = box.ownerSVGElement.viewBox.baseVal;
-  const share = (name, of) => box[name].baseVal.value / of;
-  return { x: share("x", width), y: share("y", height), width: share("width", width), height: share("height", height) };
+/** Where the map lies on its canvas: the canvas has the picture's shape, the box is the part that the model saw. */
+function placeOf(result) {
+  const { width, height } = result.querySelector("[data-pictures]").dataset;
+  const scale = SIDE / Math.max(width, height);
+  const round = (value) => Math.round(value * scale);
+  const seen = result.querySelector(".view rect");
+  const box = seen
+    ? { x: seen.x.baseVal.value, y: seen.y.baseVal.value, width: seen.width.baseVal.value, height: seen.height.baseVal.value }
+    : { x: 0, y: 0, width: Number(width), height: Number(height) };
+  const [left, top] = [round(box.x), round(box.y)];
+  return {
+    width: Math.max(1, round(width)),
+    height: Math.max(1, round(height)),
+    box: { left, top, width: Math.max(1, round(box.x + box.width) - left), height: Math.max(1, round(box.y + box.height) - top) },
+  };
 }
 
-function paint(canvas, grey, { opaque, view }) {
-  const { data, width, height } = grey;
-  for (let i = 0; i < data.length; i += 4) {
-    const level = data[i];
-    data[i] = COLORMAP[3 * level];
-    data[i + 1] = COLORMAP[3 * level + 1];
-    data[i + 2] = COLORMAP[3 * level + 2];
-    data[i + 3] = opaque ? 255 : Math.round(OPACITY * level);
-  }
-  canvas.width = width;
-  canvas.height = height;
-  const seen = [view.x * width, view.y * height, view.width * width, view.height * height];
-  canvas.getContext("2d").putImageData(grey, 0, 0, ...seen.map(Math.round));
+function cellsOf(map) {
+  const levels = Uint8Array.from(atob(map.dataset.cells), (letter) => letter.charCodeAt(0));
+  const columns = Number(map.dataset.columns);
+  return { levels, columns, rows: levels.length / columns };
+}
+
+/** The two nearest cells of each pixel, and how near the second one is: bilinear, the outer cells reach to the edge. */
+function steps(pixels, cells) {
+  return Array.from({ length: pixels }, (_, pixel) => {
+    const at = Math.min(Math.max(((pixel + 0.5) * cells) / pixels - 0.5, 0), cells - 1);
+    const first = Math.floor(at);
+    return [first, Math.min(first + 1, cells - 1), at - first];
+  });
+}
+
+function paint(canvas, { levels, columns, rows }, { place, opaque }) {
+  canvas.width = place.width;
+  canvas.height = place.height;
+  const { left, top, width, height } = place.box;
+  const pixels = new ImageData(width, height);
+  const across = steps(width, columns);
+  let i = 0;
+  for (const [upper, lower, down] of steps(height, rows))
+    for (const [one, other, right] of across) {
+      const above = levels[upper * columns + one] * (1 - right) + levels[upper * columns + other] * right;
+      const below = levels[lower * columns + one] * (1 - right) + levels[lower * columns + other] * right;
+      const level = Math.round(above * (1 - down) + below * down);
+      pixels.data[i] = COLORMAP[3 * level];
+      pixels.data[i + 1] = COLORMAP[3 * level + 1];
+      pixels.data[i + 2] = COLORMAP[3 * level + 2];
+      pixels.data[i + 3] = opaque ? 255 : Math.round(OPACITY * level);
+      i += 4;
+    }
+  canvas.getContext("2d").putImageData(pixels, left, top);
 }

@@ -1,4 +1,4 @@
-// One image to the server, one fragment of the page back.
+// One image to the server; back comes a fragment of the page in every language.
 
 // 401: the answer brought the page a new cookie.
 const WORTH_REPEATING = new Set([401, 408, 429, 500, 502, 503, 504]);
@@ -6,7 +6,7 @@ const WORTH_REPEATING = new Set([401, 408, 429, 500, 502, 503, 504]);
 /**
  * @param {File} file
  * @param {{to: string, field: string, signal: AbortSignal, onProgress: (share: number) => void}} options
- * @returns {Promise<{kind: "result" | "problem", fragment: DocumentFragment, retryable: boolean}
+ * @returns {Promise<{kind: "result" | "problem", fragments: Object<string, Element>, retryable: boolean}
  *   | {kind: "unreachable" | "internal"}>} never rejects; never settles once the signal is aborted
  */
 export function send(file, { to, field, signal, onProgress }) {
@@ -25,15 +25,11 @@ export function send(file, { to, field, signal, onProgress }) {
 }
 
 function understand(request) {
-  const fragment = parse(request.responseText);
-  const kind = fragment.querySelector("[data-outcome]")?.dataset.outcome;
-  // Something between the page and the service, or its last resort, answered with other words than the page's.
-  if (!kind) return { kind: request.status === 500 ? "internal" : "unreachable" };
-  return { kind, fragment, retryable: WORTH_REPEATING.has(request.status) };
-}
-
-function parse(html) {
   const template = document.createElement("template");
-  template.innerHTML = html;
-  return template.content;
+  template.innerHTML = request.responseText;
+  const outcomes = [...template.content.querySelectorAll("[data-language] > [data-outcome]")];
+  // Something between the page and the service, or its last resort, answered with other words than the page's.
+  if (outcomes.length === 0) return { kind: request.status === 500 ? "internal" : "unreachable" };
+  const fragments = Object.fromEntries(outcomes.map((each) => [each.parentElement.dataset.language, each]));
+  return { kind: outcomes[0].dataset.outcome, fragments, retryable: WORTH_REPEATING.has(request.status) };
 }

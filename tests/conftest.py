@@ -4,17 +4,28 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 import pytest
 
-from inference.bundle import Bundle, open_bundle
-from inference.classifier import Classifier
-from inference.registry import Registry, register_starter
+from inference.bundle.storage import Bundle, open_bundle
+from inference.prediction.classifier import Classifier
+from inference.registry.__main__ import register_starter
+from inference.registry.mlflow_registry import Registry
 from inference.settings import RegistrySettings
-from tests.fakes import FakeRuntime, write_fake_bundle
-from tests.guarding import Guarded, guarded_service
-from tests.running import ROOT, STARTER, running_service
+from tests.support.fakes import FakeRuntime, write_fake_bundle
+from tests.support.guarded_service import Guarded, guarded_service
+from tests.support.paths import ROOT, STARTER
+from tests.support.service_process import running_service
+
+if TYPE_CHECKING:
+    from training.config import Config
+    from training.networks.network import Network
+
+pytest_plugins = ["tests.support.fast_level", "tests.support.schedule", "tests.support.parameter_names"]
 
 
 @pytest.fixture(scope="session")
@@ -55,6 +66,22 @@ def guarded(starter_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 
 @pytest.fixture(scope="session")
+def tensorflow() -> ModuleType:
+    """For single tests: one that asks for it is skipped where it is not installed, and says so."""
+    from tests.support.needs_tensorflow import tf
+
+    return tf
+
+
+@pytest.fixture(scope="session")
+def v2m_network(tensorflow: ModuleType) -> "tuple[Config, Network]":
+    """EfficientNetV2M at 480 x 480 with random weights. Building it takes long; once is enough."""
+    from tests.support.untrained import untrained_network
+
+    return untrained_network("efficientnetv2-m", size=480, graphs=("openvino-fp32", "keras"))
+
+
+@pytest.fixture(scope="session")
 def real_data() -> Path:
     """LUNAR_DATA; tests on real images are skipped where it is not."""
     data = (ROOT / os.environ.get("LUNAR_DATA", "../shared/data")).resolve()
@@ -75,7 +102,7 @@ def empty_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def home(empty_home: Path, tmp_path: Path) -> Path:
     """A fresh copy; its experiment is made again, because it knows where its artifacts lie."""
     copy = Path(shutil.copytree(empty_home, tmp_path / "home"))
-    with sqlite3.connect(copy / "mlflow.db") as database:
+    with closing(sqlite3.connect(copy / "mlflow.db")) as database, database:  # the first closes, the second commits
         database.execute("UPDATE experiments SET artifact_location = ? WHERE name = 'lunar'", [str(copy / "artifacts")])
     return copy
 

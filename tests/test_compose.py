@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from service.settings import Settings
-from tests.running import ROOT
+from tests.support.paths import ROOT
 
 TEXT = (ROOT / "docker-compose.yml").read_text()
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(TEXT)["services"]

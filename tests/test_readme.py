@@ -1,48 +1,54 @@
-"""The README and the architecture page stay true."""
+"""The README and the pages of docs/ stay true."""
 
-import ast
 import json
 import re
+from pathlib import Path
 
 import cv2
 import pytest
 
-from inference.bundle import open_bundle
-from inference.classifier import Classifier
-from inference.report import report_prediction
+from inference.bundle.storage import open_bundle
+from inference.prediction.classifier import Classifier
+from inference.prediction.serialization import prediction_reply
 from service.settings import table
-from tests.running import ROOT, STARTER
-from training.drawn import draw_lesion
+from tests.support.paths import ROOT, STARTER
+from training.data.synthetic_lesions import draw_lesion
 
 README = (ROOT / "README.md").read_text()
+PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+FOLDERS = (
+    "benchmarks",
+    "client",
+    "deploy",
+    "examples",
+    "inference",
+    "lunar",
+    "models",
+    "service",
+    "static",
+    "templates",
+    "tests",
+    "training",
+)
 
 
 def test_the_settings_table_is_the_settings() -> None:
     """After a change: python -m service.settings prints the new one."""
-    assert table() in README
+    assert table() in (ROOT / "docs" / "configuration.md").read_text()
 
 
-@pytest.mark.parametrize("package", ["inference", "service", "training"])
-def test_the_tree_has_a_line_for_every_source_file(package: str) -> None:
-    """The line is the first of the file's docstring."""
-    tree = README.partition("## Where things are")[2]
-    block = tree.partition(f"\n{package}/ ")[2]
-    block = re.split(r"\n\S", block, maxsplit=1)[0]
-    for path in sorted((ROOT / package).rglob("*.py")):
-        words = (ast.get_docstring(ast.parse(path.read_text())) or "").splitlines()[0]
-        name = f"{path.parent.name}/" if path.name == "__init__.py" else path.name
-        if path.parent.name != package or path.name != "__init__.py":
-            assert re.search(rf"^ +{re.escape(name)} +{re.escape(words)}$", block, re.MULTILINE), f"{path}: {words}"
+@pytest.mark.parametrize("package", ["inference", "service", "training", "lunar"])
+def test_the_architecture_names_every_room(package: str) -> None:
+    """One row of a table per room and per module beside the rooms, and no row without one."""
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    section = page.partition(f"\n### `{package}/`")[2].partition("\n#")[0]
+    rows = re.findall(r"^\| `([\w/.]+)` \| \S", section, re.MULTILINE)
+    rooms = [f"{path.parent.name}/" for path in (ROOT / package).glob("*/__init__.py")]
+    modules = [path.name for path in (ROOT / package).glob("*.py") if path.name != "__init__.py"]
+    assert sorted(rows) == sorted(rooms + modules)
 
 
-def test_the_tree_names_every_template_and_static_file() -> None:
-    tree = README.partition("## Where things are")[2]
-    for folder in ("templates", "static"):
-        names = [path.name for path in (ROOT / folder).iterdir() if path.is_file()]
-        assert names
-        assert not [name for name in names if name not in tree]
-
-
+@pytest.mark.numeric
 def test_the_example_is_what_the_starter_answers() -> None:
     """With the drawn lesion of the command above it."""
     shown = json.loads(re.findall(r"```json\n(.*?)```", README, re.DOTALL)[0])
@@ -50,7 +56,8 @@ def test_the_example_is_what_the_starter_answers() -> None:
     done, lesion = cv2.imencode(".png", draw_lesion(width=600, height=450, seed=1)[..., ::-1])
     assert done
     prepared = classifier.prepare(lesion.tobytes())
-    answer = report_prediction(classifier.predict(prepared, classifier.run(prepared.batch)), "en")
+    prediction = classifier.predict(prepared, classifier.run(prepared.batch))
+    answer = prediction_reply(prediction, "en").model_dump(by_alias=True)
     assert shown["probabilities"] == pytest.approx(answer["probabilities"], abs=1e-4)
     assert shown["prediction"]["class"] == answer["prediction"]["class"]
     assert {key: shown[key] for key in ("warnings", "disclaimer")} == {
@@ -60,13 +67,39 @@ def test_the_example_is_what_the_starter_answers() -> None:
 
 def test_the_numbers_are_those_of_the_card() -> None:
     card = (STARTER / "MODEL_CARD.md").read_text()
-    about = README.partition("## The model it starts with")[2].partition("\n## ")[0]
+    about = README.partition("## The starter model")[2].partition("\n## ")[0]
     said = re.findall(r"\d\.\d{3}(?: \[\d\.\d{3}, \d\.\d{3}\])?", about)
     assert said
     assert all(number in card for number in said)
 
 
-def test_links_lead_somewhere() -> None:
-    for page in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]:
-        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
-            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+def test_the_figures_of_speed_are_those_of_the_tables() -> None:
+    """The README's and the conclusions'. After `make bench`, change both."""
+    page = (ROOT / "docs" / "performance.md").read_text()
+    measured = "".join(re.findall(r"<!-- table: .*?<!-- end -->", page, re.DOTALL))
+    cells = set(re.findall(r"\d+\.\d+", measured))
+    conclusions = page.partition("\n## Conclusions")[2].partition("\n## ")[0]
+    for text in (conclusions, README.partition("\n## Speed")[2].partition("\n## ")[0]):
+        figures = re.findall(r"\d+\.\d+", text)
+        assert figures
+        assert [figure for figure in figures if figure not in cells] == []
+        assert f"{len(re.findall(r'[|] yes [|]', measured))} of 25 targets are met" in text.replace("*", "")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_and_paths_lead_somewhere(page: Path) -> None:
+    """Relative links with their headings, and paths of the repository in code spans."""
+    text = page.read_text()
+    for target, heading in re.findall(r"\]\(([^)#:]*)(?:#([^)]+))?\)", text):
+        linked = page.parent / target if target else page
+        assert linked.exists(), f"{page.name} links to {target}"
+        if heading:
+            assert heading in _headings(linked.read_text()), f"{page.name} links to {target}#{heading}"
+    for path in re.findall(rf"`((?:{'|'.join(FOLDERS)})/[\w./-]+)`", text):
+        assert (ROOT / path).exists(), f"{page.name} names {path}"
+
+
+def _headings(text: str) -> set[str]:
+    """The anchors that GitHub gives to the headings of a page."""
+    titles = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.running import ROOT
+from tests.support.paths import ROOT
 
 LOCKS = sorted(ROOT.glob("requirements*.lock"))
 PINNED = re.compile(

@@ -1,1 +1,1 @@
-"""Turns HAM10000 into a bundle: data, backbone, stages, metrics, export and tracking."""
+"""Turns HAM10000 into a bundle and publishes it in MLflow: data, networks, training, evaluation, export, tracking."""

@@ -1,211 +1,136 @@
-"""python -m training: fetch the data, run a configuration, compare runs, decide what is served."""
+"""Command line of training: fetch the data, train, evaluate and quantise bundles, compare runs, promote a model."""
 
 import argparse
 import logging
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from inference.command_line import Parser
 
-from inference.bundle import InvalidBundle, open_bundle
-from inference.manifest import Metrics
-from inference.registry import NoSuchModel, Registry, RegistryUnavailable, quiet_mlflow
-from inference.runtimes import GoldenMismatch
-from inference.settings import RegistrySettings
-from training.compare import NoPredictions, NotComparable, compare, fetch_contender
-from training.comparison_report import html, markdown
-from training.config import InvalidConfig, load
-from training.download import BrokenDownload
-from training.fetch import BrokenArchive, fetch
-from training.fidelity import BelowGate
-from training.index import InvalidDataset
-from training.predictions import InvalidPredictions
-from training.promotion import Refused, promote, publish, roll_back
-from training.quoted import QUOTED, read_quoted
+INTERRUPTED = 130  # the exit status of a command that Ctrl+C has stopped
 
-# Everything that a person can cause and mend: its message is shown, without a traceback.
-MENDABLE = (
-    BelowGate,
-    BrokenArchive,
-    BrokenDownload,
-    GoldenMismatch,
-    InvalidBundle,
-    InvalidConfig,
-    InvalidDataset,
-    InvalidPredictions,
-    NoPredictions,
-    NoSuchModel,
-    NotComparable,
-    OSError,
-    Refused,
-    RegistryUnavailable,
-)
+_CONFIG = "a TOML file, such as training/configs/smoke.toml"
+_BUNDLE = "the folder of the bundle"
+_REFERENCE = Path(__file__).parent / "reference"
+
+AddArgument = Callable[..., argparse.Action]
+AddCommand = Callable[[str, str], AddArgument]  # (name, words) -> add_argument of its parser
 
 
-class DataSettings(BaseSettings):
-    """Where the data sets are: LUNAR_DATA."""
+def main(arguments: list[str] | None = None, *, prog: str = "python -m training", registry: bool = True) -> int:
+    """Run one command; without `registry`, those of the model registry are left out.
 
-    model_config = SettingsConfigDict(env_prefix="LUNAR_", frozen=True)
-
-    data: Path = Field(Path("../shared/data"))
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Exit status 0, or 1 with the cause on stderr."""
-    given = _parse(arguments)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    quiet_mlflow()
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    for chatty in ("alembic", "mlflow"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
-    settings = RegistrySettings()
+    Returns the exit status: 0, 1 with the cause on stderr, or INTERRUPTED.
+    """
+    options = _parse(arguments, prog=prog, registry=registry)
     try:
-        given.action(given, settings, Registry(settings))
-    except MENDABLE as error:
+        return _execute(options)
+    except KeyboardInterrupt:
+        trains = options.command in ("run", "fold")
+        words = " The same command continues after the last finished epoch." if trains else ""
+        print(f"Interrupted.{words}", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _execute(options: argparse.Namespace) -> int:
+    # Imports take seconds: a question for help does not wait for them.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    from inference.registry.mlflow_client import configure_mlflow
+    from inference.registry.mlflow_registry import Registry
+    from inference.settings import RegistrySettings, read_for_command
+
+    configure_mlflow()
+    from training import commands
+
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    for name in ("alembic", "mlflow"):  # they log every step
+        logging.getLogger(name).setLevel(logging.WARNING)
+    settings = read_for_command(RegistrySettings)
+    try:
+        getattr(commands, options.command)(options, settings, Registry(settings))
+    except Exception as error:
+        if not isinstance(error, commands.expected_errors()):
+            raise
         print(error, file=sys.stderr)
         return 1
     return 0
 
 
-def _fetch(given: argparse.Namespace, *_: object) -> None:
-    fetch(given.folder)
-    print(f"{given.folder} holds HAM10000; set LUNAR_DATA={given.folder}")
+def _parse(arguments: list[str] | None, *, prog: str, registry: bool) -> argparse.Namespace:
+    parser = Parser(prog=prog, description=__doc__)
+    added = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, words: str) -> AddArgument:
+        one = added.add_parser(name, help=words, description=f"{words[0].upper()}{words[1:]}.")
+        one.set_defaults(command=name.replace("-", "_"))
+        return one.add_argument
+
+    _add_training(command)
+    _add_bundles(command)
+    _add_comparison(command)
+    if registry:
+        _add_registry(command)
+    return parser.parse_args(arguments)
 
 
-def _run(given: argparse.Namespace, settings: RegistrySettings, registry: Registry) -> None:
-    config = load(given.config)
-    from training.pipeline import run  # imports TensorFlow: after the configuration proved readable
+def _add_training(command: AddCommand) -> None:
+    add = command("fetch", "download HAM10000 from Harvard Dataverse, unless the folder already contains it")
+    add("folder", type=Path, help="where the data set is written; it may be a download from Kaggle")
+    add = command("run", "train, evaluate, export a bundle and publish it as candidate; resumes a killed run")
+    _add_config(add)
+    add("--bundle", type=Path, help="a new or empty folder, or a bundle to replace; default: under LUNAR_HOME")
+    add = command("fold", "train the network of one fold of a cross-validation; `run` then uses it")
+    _add_config(add)
+    add("number", type=int, help="the number of the fold, counted from 1")
+    add = command("show-augmented", "draw a preview of augmented training images")
+    _add_config(add)
+    add("out", type=Path, help="the PNG to write; it shows images of the data set and must not be published")
+    add = command("clean", "delete the checkpoints of finished runs, but for the last stage's best weights")
+    add("--all", action="store_true", help="delete those too, and the prepared images, which are then made again")
 
-    folder = given.bundle or settings.home / "bundles" / config.name
-    command = f"python -m training run {given.config.as_posix()}"
-    result = run(config, data=DataSettings().data, folder=folder, registry=registry, command=command)
-    _print_metrics(result.bundle.manifest.metrics)
-    print(f"{result.bundle.path} is version {result.version.version}, alias {result.version.alias}")
 
-
-def _fold(given: argparse.Namespace, settings: RegistrySettings, *_: object) -> None:
-    config = load(given.config)
-    from training.pipeline import run_fold
-
-    print(
-        f"Trained: {run_fold(config, given.number, data=DataSettings().data, home=settings.home)}/fold-{given.number}"
+def _add_config(add: AddArgument) -> None:
+    add("config", type=Path, help=_CONFIG)
+    add(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="replace a value of the configuration, such as optimiser.batch=8; the name of the run then shows it",
     )
 
 
-def _show_augmented(given: argparse.Namespace, *_: object) -> None:
-    config = load(given.config)
-    from training.contact_sheet import write_contact_sheet
-
-    write_contact_sheet(config, data=DataSettings().data, path=given.out)
-    print(f"{given.out}: each row an image, first as it is, then as training sees it")
-
-
-def _evaluate(given: argparse.Namespace, *_: object) -> None:
-    from training.refit import evaluate_bundle
-
-    command = f"python -m training evaluate {given.bundle.as_posix()}"
-    _print_metrics(evaluate_bundle(open_bundle(given.bundle), data=DataSettings().data, command=command).metrics)
+def _add_bundles(command: AddCommand) -> None:
+    add = command("evaluate", "measure a bundle on its own test set")
+    add("bundle", type=Path, help=_BUNDLE)
+    add("--maps", action="store_true", help="measure its heat maps instead, on a sample; takes minutes")
+    add = command("refit", "compute calibration, metrics and drift reference of a bundle again from the data")
+    add("bundle", type=Path, help=_BUNDLE)
+    add("--maps", action="store_true", help="measure its heat maps again too, on a sample; takes minutes")
+    add = command("quantise", "add an int8 graph to a bundle, or allow bf16, if it passes the gate against fp32")
+    add("bundle", type=Path, help=_BUNDLE)
+    add("--precision", choices=("int8", "bf16"), default="int8", help="default: int8; bf16 computes the fp32 graph")
+    add("--ungated", action="store_true", help="add it without measuring it: for untrained networks in benchmarks")
 
 
-def _refit(given: argparse.Namespace, *_: object) -> None:
-    from training.fidelity import BelowGate
-    from training.quantise import quantise
-    from training.refit import refit
-
-    before = open_bundle(given.bundle).manifest.quantisation
-    bundle = refit(given.bundle, data=DataSettings().data)
-    if before:
-        try:
-            bundle = quantise(given.bundle, data=DataSettings().data, ungated=not before.gated)
-        except BelowGate as error:
-            print(f"It has no int8 graph any more. {error}")
-    print(f"{given.bundle} is now {bundle.manifest.digest[:12]}")
-
-
-def _quantise(given: argparse.Namespace, *_: object) -> None:
-    from training.card import quantisation_table
-    from training.quantise import quantise
-
-    bundle = quantise(given.bundle, data=DataSettings().data, ungated=given.ungated)
-    print(quantisation_table(bundle.manifest.model_dump(mode="json")["quantisation"]))
-    print(f"{given.bundle} is now {bundle.manifest.digest[:12]}")
-
-
-def _compare(given: argparse.Namespace, _: RegistrySettings, registry: Registry) -> None:
-    contenders = [fetch_contender(run, tracking_uri=registry.tracking_uri) for run in given.runs]
-    comparison = compare(contenders, seed=given.seed)
-    quoted = [read_quoted(name) for name in given.quoted]
-    text = markdown(comparison, quoted=quoted)
-    given.out.mkdir(parents=True, exist_ok=True)
-    (given.out / "comparison.md").write_text(text, encoding="utf-8")
-    (given.out / "comparison.html").write_text(html(comparison, quoted=quoted), encoding="utf-8")
-    from training.tracking import keep_files
-
-    keep_files(registry, given.runs[0], given.out, "comparison")
-    print(text)
-
-
-def _publish(given: argparse.Namespace, _: RegistrySettings, registry: Registry) -> None:
-    version = publish(registry, given.bundle)
-    print(f"{version.name}@{version.alias} is version {version.version}")
-
-
-def _promote(given: argparse.Namespace, settings: RegistrySettings, registry: Registry) -> None:
-    version = promote(registry, champion=settings.model_alias, version=given.version, force=given.force)
-    print(f"{settings.model_name}@{settings.model_alias} is version {version}")
-
-
-def _rollback(_: argparse.Namespace, settings: RegistrySettings, registry: Registry) -> None:
-    version = roll_back(registry, champion=settings.model_alias)
-    print(f"{settings.model_name}@{settings.model_alias} is version {version} again")
-
-
-def _print_metrics(metrics: Metrics | None) -> None:
-    for name, each in metrics.overall.items() if metrics else ():
-        print(f"{name:24} {each.value:.3f} [{each.low:.3f}, {each.high:.3f}]")
-
-
-def _parse(arguments: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
-    actions = parser.add_subparsers(required=True)
-
-    def action(name: str, function: object, words: str) -> argparse.ArgumentParser:
-        added = actions.add_parser(name, help=words, description=words)
-        added.set_defaults(action=function)
-        return added
-
-    add = action("fetch", _fetch, "download HAM10000 from its public home, or accept what is there").add_argument
-    add("folder", type=Path)
-    add = action("run", _run, "train, evaluate, export, publish as candidate; goes on if it was killed").add_argument
-    add("config", type=Path)
-    add("--bundle", type=Path, help="folder to write the bundle to; default: under LUNAR_HOME")
-    add = action("fold", _fold, "train one network of a cross-validation; `run` puts them together").add_argument
-    add("config", type=Path)
-    add("number", type=int, help="counted from 1")
-    add = action("show-augmented", _show_augmented, "write a contact sheet of augmented training images").add_argument
-    add("config", type=Path)
-    add("out", type=Path, help="a PNG; it shows data-set images, so keep it to yourself")
-    add = action("evaluate", _evaluate, "measure a bundle on its own test part").add_argument
-    add("bundle", type=Path)
-    add = action("refit", _refit, "recompute what a bundle owes to data, from its graph and the data").add_argument
-    add("bundle", type=Path)
-    add = action("quantise", _quantise, "give a bundle an int8 graph, if it is as good as the fp32 graph").add_argument
-    add("bundle", type=Path)
-    add("--ungated", action="store_true", help="whatever it is worth, unmeasured: for networks that nobody trained")
-    add = action("compare", _compare, "runs against the first one, on the same lesions").add_argument
-    add("runs", nargs="+", metavar="RUN", help="MLflow run ids")
-    add("--quoted", nargs="*", choices=QUOTED, default=(), help="show published results beside them")
+def _add_comparison(command: AddCommand) -> None:
+    quoted = sorted(path.stem for path in _REFERENCE.glob("*.json"))
+    add = command("compare", "compare runs with the first one on the lesions that all of them were tested on")
+    add("runs", nargs="*", metavar="RUN", help="MLflow run ids, two or more; none: the published results alone")
+    add("--quoted", nargs="*", choices=quoted, help="show these published results beside the runs; no names: all")
     add("--out", type=Path, default=Path("comparison"), help="folder for comparison.md and comparison.html")
-    add("--seed", type=int, default=0)
-    add = action("publish", _publish, "publish a bundle's folder as candidate").add_argument
-    add("bundle", type=Path)
-    add = action("promote", _promote, "serve a version; refuses one that is worse than the champion").add_argument
-    add("version", nargs="?", help="default: the candidate's")
+    add("--seed", type=int, default=0, help="seed of the bootstrap; default: 0")
+
+
+def _add_registry(command: AddCommand) -> None:
+    add = command("publish", "publish a bundle as candidate")
+    add("bundle", type=Path, help=_BUNDLE)
+    add = command("promote", "make a version the champion, which is served, unless it is worse than the champion")
+    add("version", nargs="?", help="default: the version of the candidate")
     add("--force", action="store_true", help="promote it even if it is worse or cannot be compared")
-    action("rollback", _rollback, "serve again what was served before")
-    return parser.parse_args(arguments)
+    command("rollback", "make the previous champion the champion again")
 
 
 if __name__ == "__main__":

@@ -1,46 +1,29 @@
-"""Drawn lesions: pictures that look like dermoscopy from afar and belong to nobody. For golden cases and tests."""
+"""Command line: write one drawn lesion to an image file, with which the service can be tried."""
 
-import sys
+import argparse
+from pathlib import Path
 
 import cv2
-import numpy as np
-from numpy.typing import NDArray
+
+from inference import __version__
+from training.data.synthetic_lesions import draw_lesion
 
 
-def draw_lesion(*, width: int, height: int, seed: int) -> NDArray[np.uint8]:
-    """A blotch on skin with a darker rim, some dots and a soft vignette: uint8 RGB [height, width, 3]."""
-    generator = np.random.default_rng(seed)
-    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
-    skin = np.array([222, 178, 158], np.float32) + generator.uniform(-14, 14, 3).astype(np.float32)
-    pigment = np.array([110, 66, 48], np.float32) + generator.uniform(-30, 30, 3).astype(np.float32)
-    centre = generator.uniform(0.4, 0.6, 2) * (width, height)
-    radius = generator.uniform(0.2, 0.32) * min(width, height)
-
-    angle = np.arctan2(y - centre[1], x - centre[0])
-    border = radius * (
-        1 + sum(generator.uniform(0.02, 0.12) * np.sin(k * angle + generator.uniform(0, 6.3)) for k in (2, 3, 5))
-    )
-    distance = np.hypot(x - centre[0], y - centre[1])
-    inside = 1 / (1 + np.exp((distance - border) / (0.04 * radius)))
-    rim = np.exp(-(((distance - border) / (0.12 * radius)) ** 2))
-    cover = np.clip(0.75 * inside + 0.25 * inside * rim, 0, 1)[:, :, np.newaxis]
-    pixels = skin * (1 - cover) + pigment * cover
-
-    vignette = 1 - 0.25 * (((x - width / 2) / width) ** 2 + ((y - height / 2) / height) ** 2)
-    drawing: NDArray[np.uint8] = np.clip(pixels * vignette[:, :, np.newaxis], 0, 255).astype(np.uint8)
-    for _ in range(generator.integers(6, 16)):
-        spot = centre + generator.normal(0, radius / 2, 2)
-        colour = tuple(float(c) for c in pigment * 0.6)
-        cv2.circle(drawing, (int(spot[0]), int(spot[1])), max(1, int(radius / 25)), colour, -1, cv2.LINE_AA)
-    return drawing
-
-
-def draw_squares(*, size: int, count: int) -> NDArray[np.uint8]:
-    """`count` different drawn lesions as a batch uint8 [count, size, size, 3]."""
-    return np.stack([draw_lesion(width=size, height=size, seed=seed) for seed in range(count)])
+def main() -> None:
+    """`FILE [SEED]`: write one drawn lesion, 600 x 450 pixels. Exit status 1 if the file cannot be written."""
+    parser = argparse.ArgumentParser(prog="python -m training.drawn", description="Draw one lesion into an image file.")
+    parser.add_argument("--version", action="version", version=f"Lunar {__version__}")
+    parser.add_argument("file", type=Path, metavar="FILE", help="image to write, such as lesion.png")
+    parser.add_argument("seed", type=int, nargs="?", default=1, metavar="SEED", help="other seeds draw other lesions")
+    arguments = parser.parse_args()
+    lesion = draw_lesion(width=600, height=450, seed=arguments.seed)[..., ::-1]
+    try:
+        written = cv2.imwrite(str(arguments.file), lesion)
+    except cv2.error:  # OpenCV 5 raises for a name without the ending of an image file
+        parser.error(f"{arguments.file} has no ending of an image file, such as .png or .jpg.")
+    if not written:
+        raise SystemExit(f"{arguments.file} cannot be written.")
 
 
 if __name__ == "__main__":
-    # python -m training.drawn FILE [SEED]: one drawn lesion, to have an image to try the service with.
-    chosen = int(sys.argv[2]) if len(sys.argv) > 2 else 1
-    cv2.imwrite(sys.argv[1], draw_lesion(width=600, height=450, seed=chosen)[..., ::-1])
+    main()

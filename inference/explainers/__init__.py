@@ -1,11 +1,11 @@
-"""Explainers: class maps from one forward pass. One protocol, one table."""
+"""Explainers: class maps from one forward pass, behind one protocol and in one table; heat maps drawn from them."""
 
 from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.bundle import Head
+from inference.bundle.storage import Head
 from inference.explainers.gradcam import grad_cam, grad_cam_plus_plus
 
 Method = Literal["gradcam++", "gradcam"]

@@ -1,13 +1,13 @@
 """Grad-CAM and Grad-CAM++ in closed form, for a head that is global average pooling and one dense layer on logits.
 
 With Y_c = sum_k w_kc mean(A_k) + b_c the gradient dY_c/dA_k(i, j) is w_kc / (h w) everywhere, so neither method
-needs automatic differentiation. The tests hold both against the textbook formulas by automatic differentiation.
+needs automatic differentiation. The tests compare both with the textbook formulas by automatic differentiation.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.bundle import Head
+from inference.bundle.storage import Head
 
 
 def grad_cam(features: NDArray[np.float32], head: Head) -> NDArray[np.float32]:

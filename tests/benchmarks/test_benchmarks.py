@@ -11,16 +11,17 @@ from itertools import count
 
 import pytest
 
-from benchmarks.clients import Question, load
+from benchmarks.harness.load_clients import Question, load
+from benchmarks.harness.measuring import paired, take_turns
 from benchmarks.http import CROWDED_ROUTES, ROUTES
-from benchmarks.measuring import paired, take_turns
-from tests.running import ROOT
+from tests.support.paths import ROOT
+from tests.support.waiting import LIMIT_S
 
 
 def test_the_service_is_measured_for_real() -> None:
     """The starter over HTTP with a hundredth of the durations."""
     command = [sys.executable, "-m", "benchmarks.http", "--only", "starter", "--share", "0.01"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=LIMIT_S)
     assert done.returncode == 0, done.stderr
     [line] = done.stdout.splitlines()
     found = json.loads(line)

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from benchmarks.report import PAGE, IncompleteReport, fill, main, read
-from benchmarks.tables import TABLES
-from benchmarks.targets import best_peer, targets
+from benchmarks.report.__main__ import PAGE, IncompleteReport, fill, main, read
+from benchmarks.report.processors import KINDS
+from benchmarks.report.tables import TABLES
+from benchmarks.report.targets import best_peer, targets
 
 Put = Callable[[dict[str, Any], float], None]  # a figure into the results
 RECORDED = Path(__file__).parent / "recorded.jsonl"
@@ -34,7 +35,7 @@ def test_the_page_has_every_table_and_the_prose_stays(tmp_path: Path, results: d
     once = page.read_text()
     main(RECORDED, page)
     assert page.read_text() == once
-    assert "What the numbers do not say" in once
+    assert "Limits of the measurements" in once
     for name, row in results["runtimes"]["milliseconds"].items():
         assert f"| {name} | " in once
         assert f" | {row['n']} | " in once
@@ -42,6 +43,26 @@ def test_the_page_has_every_table_and_the_prose_stays(tmp_path: Path, results: d
     assert [name for name in results["peers"]["peers"] if name not in once] == []
     assert once.count("| skipped: ") == len(skipped)
     assert "**no measurement**" in once, "it was a trial and does not say so"
+
+
+def test_only_the_table_of_the_run_s_own_kind_is_replaced(results: dict[str, Any]) -> None:
+    page = PAGE.read_text()
+    results["precisions"]["machine"]["flags"] = ["avx2", "avx512f", "avx512_vnni"]
+    before, found = _by_kind(page), _by_kind(fill(page, results))
+    assert {kind for kind in KINDS if before[kind] != found[kind]} == {"AVX-512 with VNNI"}
+    assert "| V2M, int8 |" in found["AVX-512 with VNNI"]
+    results["precisions"]["machine"]["flags"] = []
+    with pytest.raises(IncompleteReport, match="precisions, another"):
+        fill(page, results)
+
+
+def _by_kind(page: str) -> dict[str, str]:
+    return {kind: page.partition(f"<!-- table: precisions, {kind} -->")[2].partition("<!-- end")[0] for kind in KINDS}
+
+
+def test_without_bf16_its_target_is_not_measured(results: dict[str, Any]) -> None:
+    del results["precisions"]["models"]["V2M"]["precisions"]["bf16"]
+    assert verdict(results, "throughput of fp32, 8 clients, V2M bf16") == (None, "not measured")
 
 
 def test_what_took_its_full_time_is_a_measurement(results: dict[str, Any]) -> None:
@@ -61,7 +82,7 @@ def test_without_a_line_or_a_marker_there_is_no_report(tmp_path: Path, results: 
 
 def test_without_int8_its_targets_are_not_measured(results: dict[str, Any]) -> None:
     found = {each.what: each.verdict for each in targets(results)}
-    assert len(found) == 25
+    assert len(found) == 30
     assert {word for what, word in found.items() if "int8" in what} == {"not measured"}
     assert "not measured" not in {word for what, word in found.items() if "int8" not in what}
 
@@ -72,6 +93,14 @@ def _ratio(found: dict[str, Any], value: float) -> None:
 
 def _above(found: dict[str, Any], value: float) -> None:
     found["http"]["models"]["V2M fp32"]["one_client"]["/explain"]["above_predict"]["median"] = value
+
+
+def _bf16(found: dict[str, Any], value: float) -> None:
+    found["precisions"]["models"]["V2M"]["precisions"]["bf16"]["8"]["of_fp32"]["median"] = value
+
+
+def _answered(found: dict[str, Any], value: float) -> None:
+    found["startup"]["models"]["starter"]["warm"]["answered"]["median"] = value
 
 
 def _starter(found: dict[str, Any], value: float) -> None:
@@ -113,7 +142,9 @@ def _photo(found: dict[str, Any], value: float) -> None:
     [
         ("`/predict` of the runtime call, one client, V2M fp32", _ratio, 1.08, 1.1, "0.02 x"),
         ("`/explain` above `/predict`, one client, V2M fp32", _above, 25, 27, "2 ms"),
-        ("`/predict` above the runtime call, one client, starter", _starter, 12, 12.5, "0.5 ms"),
+        ("`/predict` above the runtime call, one client, starter", _starter, 3.5, 4, "0.5 ms"),
+        ("throughput of fp32, 8 clients, V2M bf16", _bf16, 2.2, 2.0, "0.2 x"),
+        ("start of the process to the first answer, starter", _answered, 1.5, 1.75, "0.25 s"),
         ("throughput of the runtime's own best, 8 clients, V2M fp32", _best, 0.92, 0.9, "0.02 x"),
         ("p99 of 8 / throughput, 8 clients, V2M fp32", _p99, 1.3, 1.5, "0.2 x"),
         ("throughput of the best Keras peer, 8 clients, V2M fp32", _peer, 2.5, 2.25, "0.25 x"),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.browser.chromium import NoChromium, chromium
+from tests.support.chromium import NoChromium, chromium, new_context
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
@@ -57,7 +57,8 @@ def open_page(
         touch: bool = False,
         at: str | None = None,
     ) -> "Page":
-        context = browser.new_context(
+        context = new_context(
+            browser,
             base_url=at or starter_service,
             java_script_enabled=script,
             locale="es-ES",
@@ -72,7 +73,6 @@ def open_page(
         if expected:
             allowed.append(expected)
         page = context.new_page()
-        page.set_default_timeout(10_000)
         page.on("console", lambda message: said.append(message.text))
         page.on("pageerror", lambda error: said.append(str(error)))
         page.on("dialog", lambda dialog: said.append(f"dialog {dialog.message}"))

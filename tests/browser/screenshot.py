@@ -3,8 +3,8 @@
 Starts a service of its own on a temporary registry. Each picture has at most 300 kB.
 """
 
+import argparse
 import io
-import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from inference.bundle import open_bundle
-from inference.registry import Registry, register_starter
+from inference.bundle.storage import open_bundle
+from inference.registry.__main__ import register_starter
+from inference.registry.mlflow_registry import Registry
 from inference.settings import RegistrySettings
-from tests.browser.chromium import chromium
-from tests.running import ROOT, STARTER, running_service
+from tests.support.chromium import chromium, new_context
+from tests.support.paths import ROOT, STARTER
+from tests.support.service_process import running_service
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -54,10 +56,10 @@ class Shot:
 
 
 SHOTS = {
-    "page.png": Shot(one, 1280, 1120),
+    "page.png": Shot(one, 1200, 860),
     "page-start.png": Shot(nothing, 768, 900),
-    "page-table.png": Shot(several, 1440, 660),
-    "page-phone.png": Shot(one, 360, 1180, "dark"),
+    "page-table.png": Shot(several, 1440, 640),
+    "page-phone.png": Shot(one, 360, 1240, "dark"),
 }
 
 
@@ -69,7 +71,7 @@ def main(folder: Path) -> None:
         with running_service(home) as address, chromium() as browser:
             for name, shot in SHOTS.items():
                 window = {"width": shot.width, "height": shot.height}
-                page = browser.new_page(viewport=window, color_scheme=shot.scheme)  # type: ignore[arg-type]
+                page = new_context(browser, viewport=window, color_scheme=shot.scheme).new_page()
                 page.goto(f"{address}/?lang=en")
                 shot.act(page)
                 (folder / name).write_bytes(_compress(page.screenshot()))
@@ -86,4 +88,6 @@ def _compress(shot: bytes) -> bytes:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path, metavar="FOLDER")
+    main(parser.parse_args().folder)

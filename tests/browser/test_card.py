@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.chromium import new_context
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
@@ -35,7 +37,8 @@ def open_card(browser: "Browser", starter_service: str) -> Iterator[Callable[...
     contexts = []
 
     def open_(*, width: int = 1280, theme: str = "light", language: str = "es", script: bool = False) -> "Page":
-        context = browser.new_context(
+        context = new_context(
+            browser,
             base_url=starter_service,
             java_script_enabled=script,
             viewport={"width": width, "height": 900},

@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from service.visit import COOKIE
-from tests.browser.steps import ES, GOOD, TABLE, check_result, choose, choose_several, title
-from tests.guarding import Guarded, address_of_this_machine
+from service.security.page_session import COOKIE
+from tests.support.guarded_service import Guarded, address_of_this_machine
+from tests.support.page_steps import ES, GOOD, TABLE, check_result, choose, choose_several, title
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -37,7 +37,7 @@ def test_an_upload(open_page: OpenPage, address: str, script: bool) -> None:
     assert page.evaluate("document.cookie") == "", "no script sees the cookie"
 
 
-def test_a_table_of_several_images_outlives_the_visit(open_page: OpenPage, address: str) -> None:
+def test_a_table_of_several_images_outlives_the_session(open_page: OpenPage, address: str) -> None:
     page = open_page(at=address, expected="401 (Unauthorized)")
     page.context.clear_cookies()
     page.context.add_cookies([{"name": COOKIE, "value": "1.expired", "url": address}])
@@ -46,7 +46,7 @@ def test_a_table_of_several_images_outlives_the_visit(open_page: OpenPage, addre
     assert page.locator("tbody tr[data-risk]").count() == 3
 
 
-def test_after_the_visit_a_second_try_helps(open_page: OpenPage, address: str) -> None:
+def test_after_the_session_a_second_try_helps(open_page: OpenPage, address: str) -> None:
     page = open_page(at=address, expected="401 (Unauthorized)")
     page.context.clear_cookies()
     choose(page)

@@ -2,26 +2,23 @@
 
 import base64
 import io
-import socket
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from PIL import Image
 
-from inference.registry import Registry, register_starter
-from inference.settings import RegistrySettings
-from tests.browser.steps import EN, ES, GOOD, NAME, PROBLEM, RESULT, check_result, choose, title
-from tests.running import free_port, service_process
-from training.drawn import draw_lesion
+from tests.support.chromium import wait_beside
+from tests.support.page_requests import ended_requests, sent_images, settle
+from tests.support.page_steps import EN, ES, GOOD, NAME, PROBLEM, RESULT, check_result, choose, finished, title
+from training.data.synthetic_lesions import draw_lesion
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Page, Route
 
-    from inference.bundle import Bundle
 
 OpenPage = Callable[..., "Page"]
+
 
 _FILES = """
 ([kind, files]) => {
@@ -102,11 +99,16 @@ def test_an_example_that_cannot_be_had_is_told_and_a_late_one_does_no_harm(open_
     held = []
     page.route("**/examples/drawn-1.jpg", lambda route: held.append(route))
     page.locator(".example").first.click()
+    wait_beside(page, lambda: held, "the example is asked for")
+    ended = ended_requests(page)
     choose(page, name="mine.jpg")
     check_result(page)
     for route in held:
         route.continue_()
-    page.wait_for_timeout(300)
+    wait_beside(
+        page, lambda: any("drawn-1.jpg" in url for url in ended), "the example is there, or not wanted any more"
+    )
+    settle(page)
     assert page.locator(f"{RESULT} .file-name").inner_text() == "mine.jpg"
 
 
@@ -129,6 +131,7 @@ def test_the_preview_is_there_while_the_answer_is_not(open_page: OpenPage) -> No
 
 def test_an_upload_can_be_cancelled(open_page: OpenPage) -> None:
     page = open_page()
+    sent = sent_images(page)
     page.route("**/result*", lambda route: None)
     choose(page)
     with page.expect_event("requestfailed") as failed:
@@ -138,21 +141,28 @@ def test_an_upload_can_be_cancelled(open_page: OpenPage) -> None:
     assert page.locator("h1").is_visible()
     page.unroute("**/result*")
     page.click('[data-views="2"]')
-    page.wait_for_timeout(300)
-    assert page.locator("body").get_attribute("data-state") == "empty", "a cancelled image must not be sent after all"
+    settle(page)
+    assert page.locator("body").get_attribute("data-state") == "empty"
     choose(page)
     check_result(page)
+    assert page.locator(".among").count() == 0
+    assert len(sent) == 2, "a cancelled image must not be sent after all"
 
 
-def test_a_second_image_replaces_the_first_that_still_waits(open_page: OpenPage) -> None:
+def test_a_second_image_is_shown_and_the_first_that_still_waits_is_kept(open_page: OpenPage) -> None:
     page = open_page()
-    held = []
+    held: list[Route] = []
     page.route("**/result*", lambda route: held.append(route), times=1)
     choose(page, name="first.jpg")
     page.wait_for_selector("[data-preview]")
     choose(page, name="second.jpg")
     check_result(page)
     assert page.locator(f"{RESULT} .file-name").inner_text() == "second.jpg"
+    wait_beside(page, lambda: held, "the first one's request")
+    held[0].continue_()
+    page.click(".among [data-all]")
+    finished(page)
+    assert page.locator("tbody tr[data-risk]").count() == 2
 
 
 @pytest.mark.parametrize("script", [True, False], ids=["script", "no-script"])
@@ -190,60 +200,7 @@ def test_a_photo_of_twelve_megapixels(open_page: OpenPage) -> None:
     choose(page, buffer.getvalue())
     check_result(page)
     original = page.locator("[data-original]")
-    assert original.evaluate("(image) => [image.naturalWidth, image.naturalHeight]") == [1024, 768]
-
-
-@pytest.mark.parametrize(
-    ("status", "slug"), [(503, "overloaded"), (429, "rate-limited")], ids=["503 overloaded", "429 rate limit"]
-)
-def test_a_busy_service_is_asked_again_when_it_says_so(open_page: OpenPage, status: int, slug: str) -> None:
-    page = open_page(expected=str(status))
-    busy = '<article data-outcome="problem"><h2>busy</h2><button data-retry data-after="1" hidden></button></article>'
-    page.route("**/result*", lambda route: route.fulfill(status=status, content_type="text/html", body=busy), times=1)
-    choose(page)
-    page.wait_for_selector("[data-retry]")
-    assert page.locator("[data-retry]").is_disabled()
-    assert slug in ES["problems"]
-    page.click("[data-retry]")  # waits until it may be pressed
-    check_result(page)
-
-
-def test_a_service_without_a_place_says_when_to_come_back(
-    open_page: OpenPage, tmp_path: Path, starter: "Bundle"
-) -> None:
-    """A real 503: this service holds no place beside the one in use, and that one is taken."""
-    register_starter(Registry(RegistrySettings(home=tmp_path)), starter, alias="champion")
-    with service_process(tmp_path, max_waiting="0") as (address, _):
-        page = open_page(at=address, expected="503")
-        host, port = address.removeprefix("http://").split(":")
-        with socket.create_connection((host, int(port))) as slow:
-            slow.sendall(b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n")
-            page.wait_for_timeout(300)
-            choose(page)
-            page.wait_for_selector(PROBLEM)
-            assert title(page) == ES["problems"]["overloaded"]["title"]
-            assert ES["problem"]["retry_after"].format(seconds=2) in page.locator(PROBLEM).inner_text()
-        page.click("[data-retry]")
-        check_result(page)
-
-
-def test_a_service_that_goes_away_between_two_uploads_and_comes_back(
-    open_page: OpenPage, tmp_path: Path, starter: "Bundle"
-) -> None:
-    register_starter(Registry(RegistrySettings(home=tmp_path)), starter, alias="champion")
-    port = str(free_port())
-    with service_process(tmp_path, port=port) as (address, _):
-        page = open_page(at=address, expected="ERR_CONNECTION_REFUSED")
-        choose(page, name="first.jpg")
-        check_result(page)
-    choose(page, name="second.jpg")
-    page.wait_for_selector(PROBLEM)
-    assert title(page) == ES["problems"]["unreachable"]["title"]
-    assert page.locator(f"{PROBLEM} .file-name").inner_text() == "second.jpg"
-    with service_process(tmp_path, port=port):
-        page.click("[data-retry]")
-        check_result(page)
-        assert page.locator(f"{RESULT} .file-name").inner_text() == "second.jpg"
+    assert original.evaluate("(image) => [image.naturalWidth, image.naturalHeight]") == [4000, 3000]
 
 
 def test_without_a_script_a_form_does_it(open_page: OpenPage) -> None:
@@ -258,11 +215,11 @@ def test_without_a_script_a_form_does_it(open_page: OpenPage) -> None:
 
 def test_a_double_click_sends_once(open_page: OpenPage) -> None:
     page = open_page()
-    sent = []
-    page.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
+    sent, ended = sent_images(page), ended_requests(page)
     page.locator(".example").first.dblclick()
     check_result(page)
-    page.wait_for_timeout(300)
+    wait_beside(page, lambda: set(sent) <= set(ended), "every answer")
+    settle(page)
     assert len(sent) <= 2
     assert page.locator(RESULT).count() == 1
 

@@ -15,11 +15,11 @@ import yaml
 from tests.deploy.engine import Engine, NoEngine, running_engine
 from tests.deploy.stack import Stack
 from tests.deploy.stand_ins import provide
-from tests.running import ROOT
-from training.drawn import draw_lesion
+from tests.support.paths import ROOT
+from training.data.synthetic_lesions import draw_lesion
 
 SCRATCH = ROOT / ".deploy"  # the engine's data stay there: a second run builds little
-BUILT = {"service": "lunar-service:0.1.0", "mlflow": "lunar-mlflow:3.17.2", "training": "lunar-training:0.1.0"}
+BUILT = {"service": "lunar-service:0.2.0", "mlflow": "lunar-mlflow:3.17.2", "training": "lunar-training:0.2.0"}
 PROVEN_PROFILES = {"prom/prometheus:v3.5.0"}
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 Report = dict[str, Any]

@@ -6,10 +6,14 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.support.processes import stop
+from tests.support.waiting import LIMIT_S, wait_for
+
+BUILDING = 10  # times the limit: an image downloads and compiles everything that the project uses
 _NEWNET = 0x40000000  # os.unshare and os.CLONE_NEWNET come with Python 3.12
 _NEEDED = ("dockerd", "debootstrap", "iptables", "ip")
 _WITHOUT_NETWORK = [
@@ -30,9 +34,9 @@ class Engine:
     compose: tuple[str, ...]
     own: "OwnEngine | None"
 
-    def run(self, *arguments: str, check: bool = True, wait_s: float = 600) -> str:
+    def run(self, *arguments: str, check: bool = True) -> str:
         """`docker ARGUMENTS`; what it printed. Its errors are part of the exception."""
-        return run([self.docker, *arguments], check=check, wait_s=wait_s)
+        return run([self.docker, *arguments], check=check)
 
     def build(self, dockerfile: str, tag: str, *, context: Path, target: str | None = None) -> float:
         """Build the text of a Dockerfile; how long it took, in seconds."""
@@ -40,7 +44,7 @@ class Engine:
         command += ["--target", target] if target else []
         command += ["--network", "host"] if self.own else []
         begun = time.monotonic()
-        run(command, text=dockerfile)
+        run(command, text=dockerfile, limit_s=BUILDING * LIMIT_S)
         return time.monotonic() - begun
 
     def isolate(self) -> None:
@@ -72,21 +76,18 @@ class OwnEngine:
             command = ["dockerd", *options, *folders, "--host", address, "--pidfile", str(self._folder / "pid")]
             self._process = subprocess.Popen(command, stdout=log, stderr=log)
         os.environ["DOCKER_HOST"] = address
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline and self._process.poll() is None:
-            if subprocess.run(["docker", "version"], capture_output=True).returncode == 0:
-                return
-            time.sleep(0.2)
-        self.stop()
-        tail = (self._folder / "log").read_text()[-2000:]
-        raise NoEngine(f"dockerd does not come up here:\n{tail}")
+        wait_for(lambda: _answers() or self._has_ended(), "dockerd answers")
+        if self._has_ended():
+            self.stop()
+            tail = (self._folder / "log").read_text()[-2000:]
+            raise NoEngine(f"dockerd does not come up here:\n{tail}")
+
+    def _has_ended(self) -> bool:
+        return self._process is None or self._process.poll() is not None
 
     def stop(self) -> None:
         if self._process:
-            self._process.terminate()
-            with suppress(subprocess.TimeoutExpired):
-                self._process.wait(timeout=60)
-            self._process.kill()
+            stop(self._process)
             self._process = None
 
 
@@ -94,7 +95,7 @@ class OwnEngine:
 def running_engine(folder: Path) -> Iterator[Engine]:
     """Raises NoEngine."""
     compose = _compose()
-    if subprocess.run(["docker", "version"], capture_output=True).returncode == 0:
+    if _answers():
         yield Engine(_docker(), compose, None)
         return
     missing = [name for name in _NEEDED if not shutil.which(name)]
@@ -108,10 +109,14 @@ def running_engine(folder: Path) -> Iterator[Engine]:
         own.stop()
 
 
-def run(command: list[str], *, text: str | None = None, check: bool = True, wait_s: float = 1800) -> str:
+def _answers() -> bool:
+    return subprocess.run(["docker", "version"], capture_output=True).returncode == 0
+
+
+def run(command: list[str], *, text: str | None = None, check: bool = True, limit_s: float = LIMIT_S) -> str:
     """What a command printed; what it said on stderr becomes part of the exception."""
     environment = os.environ | {"DOCKER_BUILDKIT": "1"}
-    done = subprocess.run(command, input=text, capture_output=True, text=True, env=environment, timeout=wait_s)
+    done = subprocess.run(command, input=text, capture_output=True, text=True, env=environment, timeout=limit_s)
     if check and done.returncode != 0:
         raise RuntimeError(f"{' '.join(command)} failed:\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}")
     return done.stdout.strip()

@@ -11,6 +11,8 @@ from typing import Any
 
 import httpx2
 
+from tests.support import http
+
 
 @dataclass
 class Noticed:
@@ -20,6 +22,10 @@ class Noticed:
     seconds: list[float] = field(default_factory=list)
     versions: Counter[str] = field(default_factory=Counter)
     stale: int = 0
+
+    @property
+    def asked(self) -> int:
+        return sum(self.answers.values())
 
     @property
     def failed(self) -> int:
@@ -39,20 +45,20 @@ class Noticed:
 
 
 @contextmanager
-def load(address: str, image: bytes, *, key: str, clients: int = 4, limit_s: float = 180) -> Iterator[Noticed]:
-    """Half of the clients send a key to /explain; the others are visitors of the page. Ends with the block.
+def load(address: str, image: bytes, *, key: str, clients: int = 4) -> Iterator[Noticed]:
+    """Half of the clients send a key to /explain; the others use the page with its session cookie. Ends with the block.
 
     A client sends one request after the other over connections that it keeps, and repeats nothing by itself.
     """
-    noticed, stop, deadline = Noticed(), threading.Event(), time.monotonic() + limit_s
+    noticed, stop = Noticed(), threading.Event()
 
     def work(number: int) -> None:
         headers = {"X-API-Key": key} if number % 2 else {}
         path = "/explain" if number % 2 else "/predict"
-        with httpx2.Client(base_url=address, headers=headers, timeout=60) as client:
+        with http.Client(base_url=address, headers=headers) as client:
             if not number % 2:
                 client.get("/").raise_for_status()  # gives the cookie
-            while not stop.is_set() and time.monotonic() < deadline:
+            while not stop.is_set():
                 _ask(client, path, image, noticed)
 
     threads = [threading.Thread(target=work, args=[number]) for number in range(clients)]
@@ -66,7 +72,7 @@ def load(address: str, image: bytes, *, key: str, clients: int = 4, limit_s: flo
             thread.join()
 
 
-def _ask(client: httpx2.Client, path: str, image: bytes, noticed: Noticed) -> None:
+def _ask(client: http.Client, path: str, image: bytes, noticed: Noticed) -> None:
     begun = time.monotonic()
     try:
         response = client.post(path, files={"file": image})

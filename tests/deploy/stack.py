@@ -11,8 +11,11 @@ from typing import Any
 
 import httpx2
 
-from tests.deploy.engine import Engine
-from tests.running import ROOT, free_port
+from tests.deploy.engine import BUILDING, Engine
+from tests.support import http
+from tests.support.paths import ROOT
+from tests.support.processes import free_port
+from tests.support.waiting import LIMIT_S, wait_for
 
 REPLICAS = 3
 
@@ -45,14 +48,14 @@ class Stack:
         """Start it; until every health check passes, in seconds."""
         begun = time.monotonic()
         self.compose("up", "-d", "--no-build", "--scale", f"service={REPLICAS}", *services)
-        self.wait(self.is_healthy)
+        self.wait(self.is_healthy, "every container is healthy")
         return time.monotonic() - begun
 
     def compose(self, *arguments: str, check: bool = True) -> str:
         """`docker-compose ARGUMENTS` in the deployment's folder."""
         self._write_settings()
         command = [*self.engine.compose, "--project-name", self.project, *arguments]
-        done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, timeout=600)
+        done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, timeout=BUILDING * LIMIT_S)
         if check and done.returncode != 0:
             raise RuntimeError(
                 f"{' '.join(command)} failed:\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}\n{self.logs()}"
@@ -63,7 +66,9 @@ class Stack:
         """One of the scripts of deploy/, as an operator runs it."""
         environment = os.environ | {"COMPOSE": " ".join([*self.engine.compose, "--project-name", self.project])}
         command = [f"deploy/{name}.sh", *arguments]
-        return subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=600)
+        return subprocess.run(
+            command, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=BUILDING * LIMIT_S
+        )
 
     def containers(self, service: str) -> list[dict[str, Any]]:
         """What the engine says of a service's containers (`docker inspect`), in the order of their names."""
@@ -96,10 +101,10 @@ class Stack:
     def kill(self, service: str) -> str:
         """SIGKILL to the main process of a service's first container, from outside of it: as if it had crashed.
 
-        `docker kill` would count as the operator's wish, after which no restart policy holds.
+        `docker kill` counts as a stop by the operator, after which no restart policy holds.
         """
         container = self.containers(service)[0]
-        options = ["--rm", "--pid=host", "--network=none", "--user=0", "--entrypoint=sh", "lunar-service:0.1.0"]
+        options = ["--rm", "--pid=host", "--network=none", "--user=0", "--entrypoint=sh", "lunar-service:0.2.0"]
         self.engine.run("run", *options, "-c", f"kill -9 {container['State']['Pid']}")
         return str(container["Id"])
 
@@ -108,18 +113,15 @@ class Stack:
         state = json.loads(self.engine.run("inspect", container))[0]
         return bool(state["RestartCount"] and state["State"].get("Health", {}).get("Status") == "healthy")
 
-    def wait(self, done: Callable[[], bool], *, wait_s: float = 180) -> float:
-        """Until `done`; how long that took, in seconds. Raises TimeoutError with the logs."""
+    def wait(self, done: Callable[[], bool], what: str) -> float:
+        """Until `done`; how long that took, in seconds, for the report. Raises TimeoutError with the logs."""
         begun = time.monotonic()
-        while not done():
-            if time.monotonic() - begun > wait_s:
-                raise TimeoutError(f"not within {wait_s:g} s:\n{self.compose('ps')}\n{self.logs()}")
-            time.sleep(0.5)
+        wait_for(done, lambda: f"{what}\n{self.compose('ps')}\n{self.logs()}")
         return time.monotonic() - begun
 
     def ask(self, method: str, path: str, **options: Any) -> httpx2.Response:
         """One request through the proxy."""
-        return httpx2.request(method, f"{self.address}{path}", timeout=60, **options)
+        return http.request(method, f"{self.address}{path}", **options)
 
     def logs(self) -> str:
         done = subprocess.run(

@@ -1,13 +1,11 @@
 """What users notice while parts die under load: nothing but, at most, that an answer takes a moment longer."""
 
-import time
-
 import pytest
 
 from tests.deploy.load import load
 from tests.deploy.stack import Stack
 
-CALM_S, AFTER_S = 5, 10
+BEFORE, AFTER = 100, 200  # answers
 
 
 @pytest.mark.parametrize("service", ["service", "mlflow", "postgres"])
@@ -17,21 +15,18 @@ def test_nobody_notices_that_it_was_killed(
     """SIGKILL while four clients ask; the load goes on until the part is back, and a little longer."""
     before = stack.proxy_statistics()["BACKEND"]
     with load(stack.address, image, key=stack.key) as noticed:
-        time.sleep(CALM_S)
-        asked = len(noticed.seconds)
+        stack.wait(lambda: noticed.asked >= BEFORE, "the load")
         killed = stack.kill(service)
-        back_s = stack.wait(lambda: stack.recovered(killed) and stack.is_healthy(), wait_s=120)
-        time.sleep(AFTER_S)
+        back_s = stack.wait(lambda: stack.recovered(killed) and stack.is_healthy(), f"{service} is back")
+        recovered = noticed.asked
+        stack.wait(lambda: noticed.asked >= recovered + AFTER, "the load goes on")
     after = stack.proxy_statistics()["BACKEND"]
     report[f"killed under load: {service}"] = noticed.report() | {
         "back_after_s": round(back_s, 1),
         "repeated_by_proxy": {name: int(after[name]) - int(before[name]) for name in ("wretr", "wredis")},
     }
-    assert asked > 0
-    assert len(noticed.seconds) > asked
     assert noticed.failed == 0, noticed.answers
     assert noticed.stale == 0
-    assert max(noticed.seconds) < 15
     reload = stack.ask("POST", "/admin/reload", headers=keyed)
     assert (reload.status_code, reload.json()["outcome"]) == (200, "unchanged"), "the registry is asked again"
 

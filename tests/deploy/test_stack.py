@@ -6,10 +6,10 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
-from inference.bundle import open_bundle
+from inference.bundle.storage import open_bundle
 from tests.deploy.stack import REPLICAS, Stack
-from tests.running import ROOT, STARTER
-from tests.variants import variant
+from tests.support.paths import ROOT, STARTER
+from tests.support.variants import variant
 
 LASTING = {"proxy": 1, "service": REPLICAS, "mlflow": 1, "postgres": 1}
 CLOSED = ["/metrics", "/metrics/", "//metrics", "/%6detrics", "/%6Detrics?x=1"]
@@ -35,7 +35,7 @@ def test_without_a_key_the_api_is_closed_and_the_page_open(stack: Stack, image: 
     cookie = {"Cookie": page.headers["set-cookie"].partition(";")[0]}
     assert "<form" in page.text
     results = [stack.ask("POST", "/result", files={"file": image}, headers=cookie) for _ in range(2 * REPLICAS)]
-    assert [result.status_code for result in results] == [200] * (2 * REPLICAS), "every replica knows the visit"
+    assert [result.status_code for result in results] == [200] * (2 * REPLICAS), "every replica knows the session"
 
 
 @pytest.mark.parametrize("path", CLOSED)
@@ -133,7 +133,7 @@ def test_a_second_version_is_promoted_and_served(
         served.update({"now": all(answer["model"]["version"] == "2" for answer in answers)})
         return bool(served["now"])
 
-    report["promoted, until every replica serves it, s"] = round(stack.wait(all_serve_it, wait_s=60), 1)
+    report["promoted, until every replica serves it, s"] = round(stack.wait(all_serve_it, "every replica serves it"), 1)
     after = stack.ask("POST", "/predict", files={"file": image}, headers=keyed).json()
     assert after["model"]["version"] == "2"
     assert after["prediction"]["class"] == before["prediction"]["class"]
@@ -166,5 +166,6 @@ def test_prometheus_finds_every_replica(stack: Stack) -> None:
         answer = stack.engine.run("exec", str(replica["Id"]), "python", "-c", code, check=False)
         return list(json.loads(answer or '{"data": {"result": []}}')["data"]["result"])
 
-    stack.wait(lambda: [each["value"][1] for each in query("query?query=up{job=%22lunar%22}")] == ["1"] * REPLICAS)
+    up = "query?query=up{job=%22lunar%22}"
+    stack.wait(lambda: [each["value"][1] for each in query(up)] == ["1"] * REPLICAS, "Prometheus finds every replica")
     assert query("query?query=count(lunar_model_info)")[0]["value"][1] == str(REPLICAS)

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.deploy.stack import Stack
+from tests.support import http
 
 
 def model(stack: Stack, keyed: dict[str, str]) -> tuple[str, str]:
@@ -44,7 +45,7 @@ def test_a_certificate_turns_https_on(stack: Stack, tmp_path: Path) -> None:
         assert (moved.status_code, moved.headers["Location"]) == (308, "https://lunar.test/")
         _write_certificate(certificate, second, name="lunar.test")
         stack.compose("exec", "-T", "proxy", "sh", "-c", "kill -USR2 1")
-        stack.wait(lambda: _is_trusted(stack, second), wait_s=20)
+        stack.wait(lambda: _is_trusted(stack, second), "the second certificate")
     finally:
         certificate.unlink()
         del stack.settings["LUNAR_TLS"]
@@ -96,7 +97,7 @@ def _runs(stack: Stack) -> int:
 
 def _ask_https(stack: Stack, name: str, authority: Path) -> httpx2.Response:
     """As a client that believes this certificate and asks for this name."""
-    with httpx2.Client(verify=ssl.create_default_context(cafile=str(authority))) as client:
+    with http.Client(verify=ssl.create_default_context(cafile=str(authority))) as client:
         named = {"headers": {"Host": name}, "extensions": {"sni_hostname": name}}
         return client.get(f"https://localhost:{stack.tls_port}/", **named)
 

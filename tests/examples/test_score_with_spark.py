@@ -7,14 +7,14 @@ import subprocess
 from pathlib import Path
 from urllib.parse import unquote
 
-import httpx2
 import pandas
 import pytest
 
-from inference.signature import OUTPUTS
-from inference.taxonomy import CLASSES
-from tests.running import ROOT
-from tests.service.conftest import lesion
+from inference.domain.taxonomy import CLASSES
+from inference.mlflow_model.signature import OUTPUTS
+from tests.support import http
+from tests.support.lesion_images import lesion
+from tests.support.paths import ROOT
 
 PYTHON = ROOT / ".venv-spark" / "bin" / "python"
 MIN_JAVA = 17
@@ -71,7 +71,7 @@ def test_spark_gives_the_services_answers(
     assert pandas.isna(broken["probability_mel"])
     for name, row in rows.items():
         data = (images / "2026" / name).read_bytes()
-        answer = httpx2.post(f"{starter_service}/explain?tta=2&render=heatmap", files={"file": data}).json()
+        answer = http.post(f"{starter_service}/explain?tta=2&render=heatmap", files={"file": data}).json()
         assert {code: row[f"probability_{code}"] for code in CLASSES} == pytest.approx(
             answer["probabilities"], abs=1e-5
         )

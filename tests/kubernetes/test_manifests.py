@@ -18,9 +18,9 @@ from fastapi.testclient import TestClient
 from kubernetes_validate.utils import latest_version, major_minor
 
 from service.app import create_app
-from service.key import new_key
+from service.security.api_key import new_key
 from service.settings import Settings
-from tests.running import ROOT
+from tests.support.paths import ROOT
 
 FOLDER = ROOT / "deploy" / "kubernetes"
 FOREIGN = {"ServiceMonitor"}
@@ -50,7 +50,7 @@ def set_at(manifest: Manifest, path: str, value: object) -> Manifest:
 
 
 def test_every_file_is_listed_and_holds_another_kind() -> None:
-    files = {path.name for path in FOLDER.iterdir()} - {"kustomization.yaml"}
+    files = {path.name for path in FOLDER.glob("*.yaml")} - {"kustomization.yaml"}
     assert set(KUSTOMIZATION["resources"]) == files
     assert len(MANIFESTS) == len(files)
     assert {manifest["metadata"]["name"] for manifest in MANIFESTS.values()} == {"lunar"}
@@ -177,7 +177,7 @@ def test_kustomize_puts_them_together() -> None:
     built = {each["kind"]: each for each in yaml.safe_load_all(done.stdout)}
     assert built.keys() == MANIFESTS.keys()
     image = built["Deployment"]["spec"]["template"]["spec"]["containers"][0].pop("image")
-    assert image == "lunar-service:0.1.0"
+    assert image == "lunar-service:0.2.0"
     expected = copy.deepcopy(MANIFESTS)
     expected["Deployment"]["spec"]["template"]["spec"]["containers"][0].pop("image")
     assert built == expected

@@ -4,8 +4,8 @@ import re
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.observability.conftest import Observed
-from tests.running import ROOT
+from tests.support.observed_service import Observed
+from tests.support.paths import ROOT
 
 ROW = re.compile(r"^\| `(lunar_\w+)(?:\{([\w,]*)\})?` \| (\w+) \|", re.MULTILINE)
 MADE_BY_THE_FORMAT = {"le"}

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.observability.conftest import Observed
-from tests.prometheus_server import FOLDER, program
-from tests.running import ROOT
+from tests.support.observed_service import Observed
+from tests.support.paths import ROOT
+from tests.support.prometheus_server import FOLDER, program
 
 
 def read(name: str) -> dict[str, Any]:

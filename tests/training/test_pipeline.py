@@ -1,9 +1,6 @@
-"""A whole run on drawn lesions: index, split, train, evaluate, export, publish, promote, serve from the registry."""
+"""A whole run on drawn lesions: read, split, train, evaluate, export, publish, promote, serve from the registry."""
 
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,17 +9,21 @@ import mlflow
 import numpy as np
 import pytest
 
-from inference.bundle import Bundle, open_bundle, write
-from inference.cache import Cache
-from inference.classifier import Classifier
-from inference.registry import Registry
+from inference.bundle.storage import Bundle, open_bundle, write_bundle
+from inference.domain.taxonomy import CLASSES
+from inference.prediction.classifier import Classifier
+from inference.registry.bundle_cache import BundleCache
+from inference.registry.mlflow_registry import Registry
 from inference.settings import RegistrySettings
-from tests.fakes import write_fake_bundle
-from tests.running import ROOT
-from tests.training.drawn_run import CONFIG
+from tests.support.drawn_run import CONFIG
+from tests.support.fakes import write_fake_bundle
+from tests.support.metrics import assert_printed, assert_same_counts
+from training import pipeline
 from training.__main__ import main
-from training.compare import fetch_contender
-from training.predictions import Predictions, from_logits, write_predictions
+from training.bundling.export import ParityError
+from training.evaluation.predictions import Predictions, from_logits, write_predictions
+from training.fitting import trainer
+from training.tracking.stored_predictions import fetch_contender
 
 
 @pytest.fixture(scope="module")
@@ -47,15 +48,15 @@ def test_the_candidate_is_a_verified_bundle_on_both_runtimes(
 ) -> None:
     candidate = registry.resolve("candidate")
     assert candidate.source == "training"
-    bundle = Cache(registry.home).fetch(candidate, registry)
+    bundle = BundleCache(registry.home).fetch(candidate, registry)
     manifest = bundle.manifest
     assert manifest.trained
     assert manifest.metrics.images == manifest.data.images["test"] == 42
     assert sum(manifest.data.images.values()) == 280
     assert np.sum(manifest.metrics.confusion) == 42
     assert sum(bundle.curves.calibrated.count) == 42
-    assert bundle.novelty.trial.validation_kept >= 0.95
-    assert bundle.novelty.trial.photos == 21
+    assert bundle.ood_detector.evaluation.validation_kept >= 0.95
+    assert bundle.ood_detector.evaluation.photos == 21
     assert "photos are flagged" in (bundle.path / "MODEL_CARD.md").read_text()
     assert manifest.metrics.command == f"python -m training run {finished / 'drawn.toml'}"
     for runtime in ("openvino", "tensorflow"):
@@ -75,12 +76,20 @@ def test_everything_is_tracked(registry: Registry) -> None:
     assert run.data.params["optimiser.weight_decay"] == "0.0001"
     assert {len(run.data.params[name]) for name in ("split_digest", "data_digest")} == {64}
     assert {"git_commit", "platform", "python", "cpus", "gpus"} <= set(run.data.tags)
-    metrics = Cache(registry.home).fetch(registry.resolve("candidate"), registry).manifest.metrics
+    metrics = BundleCache(registry.home).fetch(registry.resolve("candidate"), registry).manifest.metrics
     assert run.data.metrics["test.balanced_accuracy"] == metrics.overall["balanced_accuracy"].value
     assert run.data.metrics["wall_seconds"] > 0
-    for stage, epochs in (("warm_up", 2), ("fine_tune", 2)):
-        for name in ("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"):
-            assert len(client.get_metric_history(run_id, f"{stage}.{name}")) == epochs
+    for code, numbers in metrics.per_class.items():
+        for name, interval in numbers.items():
+            assert run.data.metrics[f"test.{code}.{name}"] == interval.value
+    for name in ("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "images_per_second"):
+        assert [each.step for each in client.get_metric_history(run_id, name)] == [1, 2, 3, 4]  # two stages of two
+    assert 0 <= run.data.metrics["test.views_2.balanced_accuracy"] <= 1
+    assert "system/cpu_utilization_percentage" in run.data.metrics
+    assert "training run" in run.data.tags["mlflow.note.content"]
+    used = {each.tags[0].value: each.dataset for each in run.inputs.dataset_inputs}
+    assert set(used) == {"train", "validation", "test"}
+    assert used["test"].name.endswith("test, 42 images")
     files = {file.path for folder in ("", "plots", "numbers", "predictions", "checkpoints", "model/artifacts/bundle")
              for file in client.list_artifacts(run_id, folder)}  # fmt: skip
     assert files >= {
@@ -88,7 +97,7 @@ def test_everything_is_tracked(registry: Registry) -> None:
         *(f"plots/{name}.svg" for name in ("training", "roc", "precision_recall", "confusion", "reliability")),
         "plots/cases.png",
         *(f"numbers/{name}.json" for name in (
-            "metrics", "classification_report", "operating_points", "calibration", "subgroups", "split")),
+            "metrics", "classification_report", "operating_points", "calibration", "subgroups", "split", "views")),
         "numbers/classification_report.txt",
         "predictions/validation.csv",
         "predictions/test.csv",
@@ -99,7 +108,7 @@ def test_everything_is_tracked(registry: Registry) -> None:
 
 
 def publish_run(registry: Registry, bundle: Bundle, predictions: Predictions, folder: Path) -> str:
-    """A version of a run of its own, with these predictions of the test part."""
+    """Publish the bundle as a version of a new run with these predictions for the test set; returns the version."""
     client = mlflow.MlflowClient(tracking_uri=registry.tracking_uri)
     run_id = client.create_run(registry.experiment(), run_name="made up").info.run_id
     client.log_param(run_id, "data.split", "lesion")
@@ -111,9 +120,9 @@ def publish_run(registry: Registry, bundle: Bundle, predictions: Predictions, fo
 def test_promote_compares_and_rollback_returns(
     finished: Path, registry: Registry, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    """The same lesions, answered perfectly by one version and always with nv by another."""
+    """One version predicts the same lesions perfectly, another always predicts nv."""
     made = registry.resolve("candidate")
-    bundle = Cache(registry.home).fetch(made, registry)
+    bundle = BundleCache(registry.home).fetch(made, registry)
     known = fetch_contender(made.run, tracking_uri=registry.tracking_uri).predictions
     good, bad = (
         from_logits(
@@ -161,26 +170,28 @@ def test_evaluate_reproduces_the_manifest(
     folder = finished / "bundles" / "drawn"
     assert main(["evaluate", str(folder)]) == 0
     printed = capsys.readouterr().out
-    for name, each in open_bundle(folder).manifest.metrics.overall.items():
-        assert f"{name:24} {each.value:.3f} [{each.low:.3f}, {each.high:.3f}]" in printed
+    assert_printed(printed, open_bundle(folder).manifest.metrics.overall)
 
 
 def test_refit_recomputes_what_rests_on_data(finished: Path, tmp_path: Path) -> None:
     original = open_bundle(finished / "bundles" / "drawn")
     folder = Path(shutil.copytree(original.path, tmp_path / "bundle"))
-    # As in a bundle from before there was novelty and a reference.
+    # As in a bundle from before there were an out-of-distribution detector and a reference.
     for name in ("manifest.json", "novelty.npz", "novelty.json", "reference.json"):
         (folder / name).unlink()
-    wrong = original.manifest.model_dump(exclude={"files", "digest"}) | {"temperature": 9.0}
-    write(folder, description=wrong, head=original.head, golden=original.golden)
+    wrong = original.manifest.replaced(temperature=9.0)
+    write_bundle(folder, wrong, head=original.head, golden=original.golden)
     assert main(["refit", str(folder)]) == 0
     again = open_bundle(folder).manifest
     assert again.temperature == pytest.approx(original.manifest.temperature, rel=1e-3)
-    assert again.metrics.confusion == original.manifest.metrics.confusion
-    assert open_bundle(folder).curves.calibrated.count == original.curves.calibrated.count
-    assert open_bundle(folder).reference.predicted == original.reference.predicted
+    assert_same_counts(again.metrics.confusion, original.manifest.metrics.confusion)
+    assert_same_counts(open_bundle(folder).curves.calibrated.count, original.curves.calibrated.count)
+    predicted = [each.reference.predicted for each in (open_bundle(folder), original)]
+    assert_same_counts(*([counts[code] for code in CLASSES] for counts in predicted))
     assert original.reference.images == original.manifest.metrics.images
-    assert open_bundle(folder).novelty.trial.threshold == pytest.approx(original.novelty.trial.threshold, rel=1e-2)
+    assert open_bundle(folder).ood_detector.evaluation.threshold == pytest.approx(
+        original.ood_detector.evaluation.threshold, rel=1e-2
+    )
     assert again.files["graphs/openvino-fp32.bin"] == original.manifest.files["graphs/openvino-fp32.bin"]
 
 
@@ -213,6 +224,41 @@ def test_compare_writes_and_keeps_its_tables(
         "comparison/comparison.md", "comparison/comparison.html",
     }  # fmt: skip
     assert main(["compare", run_id, "0" * 32]) == 1
+    assert main(["compare", "--quoted", "--out", str(tmp_path / "quoted")]) == 0
+    assert "change to EfficientNetV2M" in (tmp_path / "quoted" / "comparison.md").read_text()
+
+
+def test_a_failure_at_the_end_loses_nothing_and_the_same_command_goes_on(
+    finished: Path, registry: Registry, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A finished run says so; without its bundle, it is evaluated and exported again, and nothing is trained again."""
+    command = ["run", str(finished / "drawn.toml")]
+    monkeypatch.setattr(trainer, "_train", None)
+    before = registry.resolve("candidate")
+    assert main(command) == 0
+    assert "was finished before" in capsys.readouterr().out
+    assert registry.resolve("candidate").version == before.version
+
+    client = mlflow.MlflowClient(tracking_uri=registry.tracking_uri)
+    client.delete_run(before.run)  # the next call makes another one
+    shutil.rmtree(finished / "bundles" / "drawn")
+    with monkeypatch.context() as failing:
+        failing.setattr(pipeline, "export", raise_parity_error)
+        assert main(command) == 1
+    assert "differs" in capsys.readouterr().err
+    (run,) = client.search_runs([registry.experiment()], "status = 'FAILED'")
+    kept = {file.path for folder in ("plots", "predictions", "checkpoints") for file in client.list_artifacts(
+        run.info.run_id, folder)}  # fmt: skip
+    assert {"plots/cases.png", "plots/roc.svg", "predictions/test.csv", "checkpoints/fine_tune-best.npz"} <= kept
+    assert main(command) == 0
+    assert registry.resolve("candidate").run == run.info.run_id
+    assert client.get_run(run.info.run_id).info.status == "FINISHED"
+    client.restore_run(before.run)
+    registry.move_alias("candidate", before.version)
+
+
+def raise_parity_error(*_: object, **__: object) -> None:
+    raise ParityError("openvino-fp32 differs from the network")
 
 
 def test_show_augmented_draws_a_sheet(finished: Path, tmp_path: Path) -> None:
@@ -221,46 +267,3 @@ def test_show_augmented_draws_a_sheet(finished: Path, tmp_path: Path) -> None:
     assert sheet.shape == (8 * 160, 8 * 160, 3)
     columns = [sheet[:, i * 160 : (i + 1) * 160].astype(int) for i in range(8)]
     assert all(np.abs(columns[0] - column).mean() > 3 for column in columns[1:])
-
-
-@pytest.mark.parametrize(("change", "cause"), [
-    (("layers = 0", "layers = 0\nepoch = 3"), "warm_up.epoch: Extra inputs"),
-    (("seed = 1", ""), "seed: Field required"),
-    (("0.70, 0.15, 0.15", "0.70, 0.15, 0.20"), "sum to 1"),
-    (('split = "lesion"', 'split = "patient"'), "data.split: Input should be 'lesion' or 'image'"),
-    (("efficientnetv2-b0", "resnet"), "unknown backbone 'resnet'; there are: efficientnetv2-b0"),
-    (("HAM10000_metadata.csv", "none.csv"), "none.csv does not exist"),
-    (("seed = 1", "seed = "), "Invalid value"),
-])  # fmt: skip
-def test_a_wrong_configuration_names_key_and_cause(
-    kaggle_layout: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    change: tuple[str, str],
-    cause: str,
-) -> None:
-    config = tmp_path / "wrong.toml"
-    config.write_text(CONFIG.replace(*change))
-    monkeypatch.setenv("LUNAR_DATA", str(kaggle_layout))
-    monkeypatch.setenv("LUNAR_HOME", str(tmp_path / "home"))
-    assert main(["run", str(config)]) == 1
-    assert cause in capsys.readouterr().err
-
-
-def test_mlflow_is_kept_quiet_before_it_is_imported(tmp_path: Path) -> None:
-    """A process of its own, because MLflow reads the switch when it is imported."""
-    script = "import os, sys; from training.__main__ import main; assert 'mlflow' not in sys.modules; main(['promote'])"
-    script += "; from mlflow.telemetry import get_telemetry_client as client; print(client(), end='')"
-    environment = {key: value for key, value in os.environ.items() if not key.startswith(("MLFLOW_", "DO_NOT", "CI"))}
-    environment |= {"LUNAR_HOME": str(tmp_path)}
-    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, env=environment, capture_output=True, text=True)
-    assert (done.returncode, done.stdout) == (0, "None"), done.stderr
-
-
-def test_promoting_nothing_says_so(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("LUNAR_HOME", str(tmp_path))
-    assert main(["promote"]) == 1
-    assert "skin-lesion" in capsys.readouterr().err

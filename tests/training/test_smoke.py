@@ -1,4 +1,4 @@
-"""smoke.toml: the whole of training on real images, twice."""
+"""smoke.toml: two complete training runs on real images have the same result."""
 
 import json
 import os
@@ -8,20 +8,22 @@ from pathlib import Path
 
 import pytest
 
-from inference.cache import Cache
-from inference.registry import Registry
+from inference.registry.bundle_cache import BundleCache
+from inference.registry.mlflow_registry import Registry
 from inference.settings import RegistrySettings
-from tests.running import ROOT
+from tests.support.paths import ROOT
 
 
 def run_smoke(home: Path, data: Path) -> dict:
-    """The metrics of a run in a process of its own, with TensorFlow's operations made deterministic."""
+    """The manifest of a run in a new process, with deterministic TensorFlow operations."""
     environment = os.environ | {"LUNAR_HOME": str(home), "LUNAR_DATA": str(data), "TF_DETERMINISTIC_OPS": "1"}
     command = [sys.executable, "-m", "training", "run", "training/configs/smoke.toml"]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     registry = Registry(RegistrySettings(home=home))
-    return json.loads(Cache(registry.home).fetch(registry.resolve("candidate"), registry).manifest.model_dump_json())
+    return json.loads(
+        BundleCache(registry.home).fetch(registry.resolve("candidate"), registry).manifest.model_dump_json()
+    )
 
 
 def test_smoke_runs_everything_and_a_second_run_gives_the_same(real_data: Path, tmp_path: Path) -> None:

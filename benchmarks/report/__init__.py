@@ -1,0 +1,1 @@
+"""JSON lines of a run -> the tables of docs/performance.md and the targets. Measures nothing."""

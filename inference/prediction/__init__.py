@@ -1,0 +1,1 @@
+"""From image bytes to the public answer: classifier, replies, messages. No HTTP."""

@@ -1,0 +1,1 @@
+"""The MLflow registry and the local cache of bundles. No model is executed here."""

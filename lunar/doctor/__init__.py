@@ -1,0 +1,1 @@
+"""`lunar doctor`: what is installed here, what would be served and why, and what stands in the way."""

@@ -1,0 +1,97 @@
+"""Which images to classify: files, folders, patterns, lists and standard input, in their order and each once."""
+
+import glob
+import os
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from inference.imaging.errors import ImageTooLarge
+
+STDIN = "-"
+MOST_BYTES = 20_000_000  # of an image, as the service takes them unless LUNAR_MAX_BODY_BYTES says otherwise
+# Of files in a folder. A file that is named itself may be called anything: its content decides.
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".heic", ".heif", ".avif"})
+_PATTERN = frozenset("*?[")
+
+
+class NoImages(ValueError):
+    """A folder, a pattern or a list names no image; the message says which."""
+
+
+def find_images(named: Sequence[str], *, lists: Sequence[str], recursive: bool) -> tuple[str, ...]:
+    """The names of all images. A named file that does not exist is kept: its answer is an error. Raises NoImages."""
+    found: dict[str, None] = {}
+    for name in named:
+        found.update(dict.fromkeys(_expand(name, recursive=recursive)))
+    for name in lists:
+        found.update(dict.fromkeys(_read_list(name)))
+    return tuple(found)
+
+
+def read_image(name: str) -> bytes:
+    """The content of an image. Raises OSError, ImageTooLarge, ValueError for a name that no file can have."""
+    if name == STDIN:
+        content = sys.stdin.buffer.read(MOST_BYTES + 1)
+    else:
+        with Path(name).open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+    if len(content) > MOST_BYTES:
+        raise ImageTooLarge(f"The file has more than {MOST_BYTES} bytes.")
+    return content
+
+
+def shown(name: str) -> str:
+    """The name as it can be written: bytes that are not UTF-8 appear as `\\xe9`."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def identity(name: str) -> str:
+    """The same text for every name of one file: its absolute path, without following links."""
+    return os.path.abspath(shown(name))  # noqa: PTH100 - Path.absolute keeps `..`
+
+
+def _expand(name: str, *, recursive: bool) -> Iterator[str]:
+    # Unlike Path, these take a name that no file can have for one of a file that is not there.
+    if name != STDIN and os.path.isdir(name):  # noqa: PTH112
+        yield from _in_folder(Path(name), recursive=recursive)
+    elif name != STDIN and _PATTERN & set(name) and not os.path.exists(name):  # noqa: PTH110
+        yield from _matching(name)
+    else:
+        yield name
+
+
+def _in_folder(folder: Path, *, recursive: bool) -> Iterator[str]:
+    try:
+        paths = folder.rglob("*") if recursive else folder.iterdir()
+        images = sorted(path for path in paths if _is_image(path.relative_to(folder)) and path.is_file())
+    except OSError as error:
+        raise NoImages(f"the folder {folder} cannot be read: {error.strerror}") from error
+    if not images:
+        hint = "" if recursive else "; --recursive looks into its folders too"
+        raise NoImages(f"the folder {folder} has no images{hint}")
+    yield from map(str, images)
+
+
+def _is_image(relative: Path) -> bool:
+    return relative.suffix.lower() in SUFFIXES and not any(part.startswith(".") for part in relative.parts)
+
+
+def _matching(pattern: str) -> Iterator[str]:
+    names = glob.iglob(pattern, recursive=True)  # noqa: PTH207 - Path.glob takes no absolute pattern
+    files = sorted(name for name in names if Path(name).is_file())
+    if not files:
+        raise NoImages(f"no file matches {pattern}")
+    yield from files
+
+
+def _read_list(name: str) -> list[str]:
+    try:
+        text = sys.stdin.read().removeprefix("\ufeff") if name == STDIN else Path(name).read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise NoImages(f"the list {name} cannot be read: {error}") from error
+    names = [line for line in re.split(r"\r?\n", text) if line.strip()]
+    if not names:
+        raise NoImages(f"the list {name} names no images")
+    return names

@@ -1,0 +1,1 @@
+"""`lunar evaluate`: measures a bundle on images that somebody else has labelled, and compares with its card."""

@@ -1,0 +1,45 @@
+"""Parameters in the text fields of a multipart body: the same names and values as in the query."""
+
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
+
+from service.api.schemas import PredictParameters
+
+Parameters = TypeVar("Parameters", bound=PredictParameters)
+
+
+def with_fields(query: Parameters, fields: Sequence[tuple[str, str]]) -> Parameters:
+    """The query's parameters and those of the fields.
+
+    Raises RequestValidationError for an unknown name, a value that is not allowed, and two values of one parameter.
+    """
+    if not fields:
+        return query
+    kind = type(query)
+    try:
+        given = [kind.model_validate({name: value}) for name, value in fields]
+    except ValidationError as error:
+        raise RequestValidationError([each | {"loc": ("body", *each["loc"])} for each in error.errors()]) from error
+    merged = query.model_dump(exclude_unset=True)
+    for each in given:
+        for name, value in each.model_dump(exclude_unset=True).items():
+            if merged.setdefault(name, value) != value:
+                raise _contradiction(name, merged[name], value)
+    return kind.model_validate(merged)
+
+
+def form_properties(kind: type[PredictParameters]) -> dict[str, Any]:
+    """The fields as OpenAPI describes them."""
+    properties: dict[str, Any] = kind.model_json_schema()["properties"]
+    return {
+        name: next((form for form in schema.get("anyOf", ()) if form.get("type") != "null"), schema)
+        for name, schema in properties.items()
+    }
+
+
+def _contradiction(name: str, one: object, other: object) -> RequestValidationError:
+    message = f"given as {one} and as {other}"
+    return RequestValidationError([{"type": "value_error", "loc": ("body", name), "msg": message, "input": other}])

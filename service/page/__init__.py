@@ -1,0 +1,1 @@
+"""The page for people: routes, texts, charts, examples. Templates and scripts are in templates/ and static/."""

@@ -1,0 +1,1 @@
+"""Access control: API keys, page sessions, allowed hosts, rate limits."""

@@ -1,0 +1,1 @@
+"""The served model: loading, swapping, scheduling, batching, shadow comparison. Knows no HTTP."""

@@ -1,0 +1,122 @@
+"""No file of the user is overwritten, cut off or made in vain, and odd input is an answer with an error."""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from inference.prediction.classifier import Classifier
+from lunar.scoring import images, journal, tables
+from lunar.scoring.answers import to_line
+from lunar.scoring.options import of_results, parse
+from lunar.scoring.outputs import BadOutput, check
+from lunar.scoring.scorer import Scorer
+
+MODEL, OPTIONS = {"name": "m"}, {"lang": "es", "tta": 1}
+
+
+def line(name: str, **more: object) -> str:
+    return to_line({"file": name, "model": MODEL, "options": OPTIONS, **more})
+
+
+@pytest.mark.parametrize("text", ["my notes", "my notes\n", "{}\n", '{"file": 1}\n', '{"name"'])
+def test_a_foreign_file_keeps_its_content(text: str, tmp_path: Path) -> None:
+    (path := tmp_path / "n.txt").write_text(text)
+    with pytest.raises(journal.NotResumable, match="line 1, is no answer of lunar predict"):
+        journal.answered(path, model=MODEL, options=OPTIONS)
+    assert path.read_text() == text
+
+
+@pytest.mark.parametrize("tail", ["", "{", '{"file": "b.pn', line("b.png")[:-1], to_line({"file": "b", "error": "x"})])
+def test_what_was_cut_off_or_failed_is_asked_again(tail: str, tmp_path: Path) -> None:
+    (path := tmp_path / "lines.jsonl").write_text(line("a.png") + tail)
+    assert journal.answered(path, model=MODEL, options=OPTIONS) == {images.identity("a.png")}
+    assert path.read_text() == line("a.png")
+    path.write_text(tail if tail.startswith("{") else "")
+    assert journal.answered(path, model=MODEL, options=OPTIONS) == frozenset()
+    assert path.read_text() == ""
+
+
+def test_two_jobs_do_not_write_one_file(tmp_path: Path) -> None:
+    (path := tmp_path / "lines.jsonl").write_text(line("a.png") + "{")
+    with path.open("a") as other:
+        journal.lock(other, path)
+        with pytest.raises(journal.NotResumable, match="another job is writing"):
+            journal.answered(path, model=MODEL, options=OPTIONS)
+    assert path.read_text().endswith("{")
+    assert journal.answered(path, model=MODEL, options=OPTIONS)
+
+
+@pytest.mark.parametrize(("arguments", "cause"), [
+    ("a.png --csv old", "old exists, and its lines old.lines.jsonl do not"),
+    ("a.png --csv old --resume", "old exists, and its lines"),
+    ("a.png --csv new --isic old", "old exists"),
+    ("a.png --out old", "old exists: --resume goes on with it"),
+    ("old --out old --resume", "old is an image or a list of this job"),
+    ("--list old --csv deep/../old --resume", "is an image or a list of this job"),
+    ("a.png --csv deep", "deep is a folder"),
+    ("a.png --csv old/x/t.csv", "old is no folder"),
+    ("a.png --csv locked/t.csv", "nothing can be written into"),
+    ("a.png --heatmaps old", "old is no folder"),
+    ("deep --recursive --heatmaps deep/maps", "in the folder deep"),
+    ("c.png ../c.png --heatmaps maps", "the heat maps of c.png and ../c.png"),
+    ("a/c.png b/c.jpg --isic new", "a/c.png and b/c.jpg have the same name"),
+])  # fmt: skip
+def test_outputs_are_refused_before_anything_is_computed(
+    arguments: str, cause: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("old").write_text("precious")
+    for folder in ("deep", "locked"):
+        Path(folder).mkdir()
+    allowed = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: "locked" not in str(path) and allowed(path, mode))
+    options = parse(arguments.split(), prog="lunar predict")
+    names = ["old"] if options.list else [name for name in options.images if name != "deep"]
+    with pytest.raises(BadOutput, match=cause):
+        check(options, names)
+    check(parse(["a.png", "--csv", "deep/more/t.csv", "--out", "new", "--heatmaps", "maps"], prog=""), ["a.png"])
+
+
+def test_odd_input_is_an_answer_with_an_error(fake_classifier: Classifier, tmp_path: Path) -> None:
+    with (huge := tmp_path / "huge.png").open("wb") as file:
+        file.truncate(30_000_000_000)  # sparse
+    names = ["a\0b.png", str(huge), f"{tmp_path}/{'x' * 300}.png", str(tmp_path), "none\udcff.png"]
+    found = images.find_images([names[2], names[4]], lists=(), recursive=False)
+    assert found == (names[2], names[4])
+    results = list(Scorer(fake_classifier, tta=1, explanation=None).score(names))
+    assert [result.error.partition(":")[0] for result in results] == [
+        "InvalidName", "ImageTooLarge", "OSError", "IsADirectoryError", "FileNotFoundError",
+    ]  # fmt: skip
+    assert images.shown(names[4]) == r"none\xff.png"
+
+
+def test_a_folder_that_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: Path) -> Iterator[Path]:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    with pytest.raises(images.NoImages, match=f"{tmp_path} cannot be read: Permission denied"):
+        images.find_images([str(tmp_path)], lists=(), recursive=False)
+
+
+def test_a_list_is_split_at_the_ends_of_lines_only(tmp_path: Path) -> None:
+    (path := tmp_path / "list.txt").write_text("\ufeffa\u2028b.png\r\n\r\n c.png\n", encoding="utf-8", newline="")
+    assert images.find_images([], lists=[str(path)], recursive=False) == ("a\u2028b.png", " c.png")
+
+
+def test_the_options_that_decide_a_result_are_kept_as_text() -> None:
+    given = ["a.png", "--precision", "bf16", "--heatmaps", "maps\udcff", "--csv", "t.csv"]
+    kept = of_results(parse(given, prog="lunar predict"))
+    assert kept == {"runtime": "auto", "precision": "bf16", "lang": "es", "tta": 1, "heatmaps": r"maps\xff"}
+
+
+def test_a_spreadsheet_program_finds_no_formula(tmp_path: Path) -> None:
+    def source() -> Iterator[dict[str, object]]:
+        yield {"file": "=1+1.png", "value": -0.5}
+
+    tables.write_csv(tmp_path / "t.csv", source)
+    assert (tmp_path / "t.csv").read_text() == "file,value\n'=1+1.png,-0.5\n"
+    assert json.loads(to_line(next(source())))["file"] == "=1+1.png"

@@ -1,0 +1,98 @@
+"""What the service says of itself: /model, /health, /docs and the OpenAPI document, on a fake runtime."""
+
+import json
+import re
+from typing import get_args
+
+from fastapi.testclient import TestClient
+
+from inference import __version__
+from inference.domain.taxonomy import CLASSES, ClassCode
+from inference.imaging.errors import UnreadableImage
+from inference.prediction.classifier import Classifier
+from service.api.schemas import ExplainParameters
+from service.http.problems import INTERNAL, OPERATION, PROBLEMS, ProblemReply
+from service.representations.documents import ExplainReply, PredictReply
+from service.representations.examples import EXPLAINED, PREDICTED, PROBLEM
+from tests.support.paths import ROOT
+
+
+def test_the_schema_knows_the_taxonomy() -> None:
+    assert get_args(ClassCode) == CLASSES
+    for target in (*CLASSES, "all"):
+        assert ExplainParameters(target=target).explanation().targets == (CLASSES if target == "all" else (target,))
+
+
+def test_every_problem_has_its_own_slug() -> None:
+    slugs = [problem.slug for problem in PROBLEMS.values()]
+    assert len(set(slugs)) == len(slugs)
+    assert all((problem.status == 503) == (problem.retry_after is not None) for problem in PROBLEMS.values())
+
+
+def test_model_tells_what_is_served(client: TestClient, fake_classifier: Classifier) -> None:
+    answer = client.get("/model").json()
+    assert answer["model"]["version"] == "1"
+    assert answer["runtime"] == "fake"
+    assert answer["manifest"]["digest"] == fake_classifier.bundle.manifest.digest
+    assert answer["manifest"]["thresholds"] == {"moderate": 0.2, "high": 0.6}
+    assert answer["card"] == "# A fake\n"
+
+
+def test_health(client: TestClient) -> None:
+    for path in ("live", "ready", "startup"):
+        response = client.get(f"/health/{path}")
+        assert (response.status_code, response.json()) == (200, {"status": "ok"})
+
+
+def test_the_openapi_document_describes_bodies_and_problems(client: TestClient) -> None:
+    document = client.get("/openapi.json").json()
+    for path in ("/predict", "/explain"):
+        operation = document["paths"][path]["post"]
+        assert set(operation["requestBody"]["content"]) == {
+            *("multipart/form-data", "application/octet-stream"),
+            *("image/jpeg", "image/png", "image/webp", "image/bmp", "image/tiff", "image/heic"),
+            *("image/avif", "application/dicom"),
+        }
+        assert {"200", "400", "413", "415", "422", "503"} <= set(operation["responses"])
+    named = [json.loads(names) for names in re.findall(r'"x-enum-varnames": (\[.*?\])', json.dumps(document))]
+    assert named
+    assert all(len(set(names)) == len(names) for names in named), "different values have different names"
+    assert "Not a medical device" in json.dumps(document) or "not a medical device" in json.dumps(document)
+
+
+def test_the_docs_page_needs_nothing_from_elsewhere(client: TestClient) -> None:
+    page = client.get("/docs").text
+    assert "http" not in page.replace("http-equiv", "")
+    for asset in ("swagger-ui-bundle.js", "swagger-ui.css"):
+        assert client.get(f"/docs/assets/{asset}").status_code == 200
+
+
+def test_the_model_names_the_version_of_the_service(client: TestClient) -> None:
+    assert client.get("/model").json()["service_version"] == __version__
+
+
+def test_the_examples_are_answers() -> None:
+    PredictReply.model_validate(PREDICTED)
+    ExplainReply.model_validate(EXPLAINED)
+    assert set(PredictReply.model_fields) == set(PREDICTED), "the example has every field"
+    assert ProblemReply.model_validate(PROBLEM).status == PROBLEMS[UnreadableImage].status
+
+
+def test_operations_have_short_names_and_values_have_identifiers(client: TestClient) -> None:
+    document = client.get("/openapi.json").json()
+    names = [operation["operationId"] for path in document["paths"].values() for operation in path.values()]
+    assert {"predict", "explain", "model", "invocations"} <= set(names)
+    assert len(set(names)) == len(names)
+    method = next(each for each in document["paths"]["/explain"]["post"]["parameters"] if each["name"] == "method")
+    assert method["schema"]["x-enum-varnames"] == ["GRADCAM_PLUS_PLUS", "GRADCAM", "ALL"]
+
+
+def test_the_tables_of_errors_have_every_problem_and_each_has_its_test() -> None:
+    page = (ROOT / "docs" / "api.md").read_text()
+    rows = set(re.findall(r"^\| (\d{3}) \| `urn:lunar:problem:([\w-]+)`", page, re.MULTILINE))
+    of_operation = [PROBLEMS[kind] for kind in OPERATION]  # in the row of /admin/reload
+    every = {(str(problem.status), problem.slug) for problem in (*PROBLEMS.values(), INTERNAL)}
+    assert rows == every - {(str(problem.status), problem.slug) for problem in of_operation}
+    assert all(f"{problem.status} `{problem.slug}`" in page for problem in of_operation)
+    tests = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    assert [slug for _, slug in sorted(every) if f'{slug}"' not in tests] == []

@@ -1,0 +1,255 @@
+"""Versions whose verification hangs, grows or crashes: in a process of their own, beside a service that goes on."""
+
+import signal
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+
+from inference.bundle.storage import Bundle
+from inference.registry.mlflow_registry import Registry
+from inference.runtimes import RuntimeUnavailable, open_runtime
+from service.app import create_app
+from service.serving import model_manager
+from service.serving.candidate_check import CandidateCheck, CandidateFailed, CandidateSuperseded
+from service.settings import Settings
+from tests.support.fakes import write_fake_bundle
+from tests.support.waiting import LIMIT_S, wait_for
+
+pytestmark = pytest.mark.slow
+OPEN = Callable[..., TestClient]
+HANGS = "while True: pass"
+HANGS_WHILE_LOADING = """
+from service.serving import candidate_process
+
+def hang(*_, **__):
+    while True: pass
+
+candidate_process.Classifier.open = hang
+candidate_process.main()
+"""
+GROWS = "held = bytearray(400_000_000)\nfor place in range(0, len(held), 4096): held[place] = 1\nwhile True: pass"
+CRASHES = "import os, sys\nprint('a library says why', file=sys.stderr, flush=True)\nos.abort()"
+
+
+def check(program: str, **limits: float) -> CandidateCheck:
+    settings = Settings(**({"candidate_timeout_s": LIMIT_S} | limits))
+    return CandidateCheck(settings, program=("-c", program))
+
+
+def compiled_files(bundle: Bundle) -> dict[Path, int]:
+    assert bundle.compiled
+    return {path: path.stat().st_mtime_ns for path in bundle.compiled.rglob("*") if path.is_file()}
+
+
+def test_a_good_version_passes_and_a_bad_one_is_told_as_the_runtime_tells_it(
+    starter: Bundle, fake_bundle: Bundle, tmp_path: Path
+) -> None:
+    """The real process, with the real runtime; the fake bundle's graph is none."""
+    settings = Settings(runtime="openvino", candidate_timeout_s=LIMIT_S)
+    candidate = replace(starter, compiled=tmp_path / "compiled")
+    CandidateCheck(settings).verify(candidate)
+    written = compiled_files(candidate)
+    assert written, "the process kept nothing of what it compiled"
+    open_runtime(candidate, name="openvino")
+    assert compiled_files(candidate) == written, "the service compiled the graph again, without limits"
+    with pytest.raises(RuntimeUnavailable, match="openvino cannot load"):
+        CandidateCheck(settings).verify(fake_bundle)
+
+
+@pytest.mark.parametrize(("program", "limits", "words"), [
+    (HANGS, {"candidate_timeout_s": 0.2}, "more than 0.2 s"),
+    (GROWS, {"candidate_memory_mb": 200}, "more than 200 MB"),
+    (CRASHES, {}, "status -6: .*a library says why"),
+])  # fmt: skip
+def test_what_goes_beyond_a_limit_ends_alone(
+    program: str, limits: dict[str, float], words: str, fake_bundle: Bundle
+) -> None:
+    with pytest.raises(CandidateFailed, match=words):
+        check(program, **limits).verify(fake_bundle)
+
+
+def test_a_verification_ends_in_time_though_the_service_was_killed(
+    fake_bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Then nobody watches its process."""
+    monkeypatch.setattr(CandidateCheck, "_watch", lambda _, process, __: process.wait(LIMIT_S))
+    with pytest.raises(CandidateFailed, match=f"status -{signal.SIGALRM}"):
+        check(HANGS_WHILE_LOADING, candidate_timeout_s=0.5).verify(fake_bundle)
+
+
+@pytest.mark.parametrize(("stop", "seconds", "words"), [
+    (False, 0.5, r"more than 0\.5 s"), (True, LIMIT_S, "being stopped"),
+])  # fmt: skip
+def test_a_verification_ends_while_the_registry_is_asked(
+    stop: bool, seconds: float, words: str, fake_bundle: Bundle
+) -> None:
+    running = check(HANGS, candidate_timeout_s=seconds)
+
+    def ask() -> bool:
+        process = running._process
+        if stop:
+            running.stop()
+        wait_for(lambda: process and process.poll() is not None, "it is ended meanwhile")
+        return False
+
+    with pytest.raises(CandidateFailed, match=words):
+        running.verify(fake_bundle, ask)
+
+
+def test_a_verification_ends_with_the_service(fake_bundle: Bundle) -> None:
+    running = check(HANGS)
+    running.stop()
+    with pytest.raises(CandidateFailed, match="being stopped"):
+        running.verify(fake_bundle)
+
+
+def go_on(check: CandidateCheck, superseded: Callable[[], bool]) -> None:
+    """What a verification does while its process runs."""
+    if superseded():
+        raise CandidateSuperseded
+    if check._stopped.wait(0.02):
+        raise CandidateFailed("The service is being stopped.")
+
+
+@pytest.fixture
+def gate(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """A verification lasts until it is set, and then succeeds; unless it is ended before."""
+    gate = threading.Event()
+
+    def verify(check: CandidateCheck, bundle: Bundle, superseded: Callable[[], bool]) -> None:
+        while not gate.wait(0.02):
+            go_on(check, superseded)
+
+    monkeypatch.setattr(CandidateCheck, "verify", verify)
+    return gate
+
+
+def test_a_verification_ends_when_another_version_is_to_serve(fake_bundle: Bundle) -> None:
+    """With its real process."""
+    with pytest.raises(CandidateSuperseded):
+        check(HANGS).verify(fake_bundle, lambda: True)
+
+
+def version(client: TestClient) -> str:
+    answer = client.get("/model")
+    return str(answer.json()["model"]["version"]) if answer.status_code == 200 else "none"
+
+
+def test_a_start_does_not_wait_for_a_version_that_hangs(
+    registry: Registry, fake_bundle: Bundle, open_client: OPEN, gate: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The fallback bundle serves meanwhile, marked as stale, and /admin/reload answers."""
+    registry.publish(write_fake_bundle(registry.home / "candidate", seed=3), alias="champion", source="test")
+    monkeypatch.setattr(model_manager, "FIRST_LOOK_S", 2 * LIMIT_S)
+    settings = Settings(home=registry.home, fallback_bundle=fake_bundle.path, request_timeout_s=LIMIT_S)
+    with TestClient(create_app(settings), base_url="http://localhost") as client:
+        assert version(client).startswith("sha256:")
+        assert client.get("/model").json()["stale"]
+        reloaded = client.post("/admin/reload")
+        assert (reloaded.status_code, reloaded.json()["outcome"]) == (202, "verifying")
+        assert int(reloaded.headers["Retry-After"]) > 0
+        gate.set()
+        wait_for(lambda: version(client) == "1", "the version serves once it is verified")
+        assert not client.get("/model").json()["stale"]
+
+
+def test_a_restart_serves_the_last_model_while_a_new_version_hangs(
+    registry: Registry, fake_bundle: Bundle, open_client: OPEN, gate: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry.publish(fake_bundle, alias="champion", source="test")
+    gate.set()
+    settings = Settings(home=registry.home, request_timeout_s=LIMIT_S)
+    with TestClient(create_app(settings), base_url="http://localhost") as client:
+        assert version(client) == "1"
+    registry.publish(write_fake_bundle(registry.home / "candidate", seed=3), alias="champion", source="test")
+    gate.clear()
+    monkeypatch.setattr(model_manager, "FIRST_LOOK_S", 2 * LIMIT_S)
+    with TestClient(create_app(settings), base_url="http://localhost") as client:
+        assert version(client) == "1"
+        gate.set()
+        wait_for(lambda: version(client) == "2", "the new version serves once it is verified")
+
+
+def test_a_rollback_does_not_wait_for_a_verification(
+    registry: Registry, fake_bundle: Bundle, open_client: OPEN, gate: threading.Event, tmp_path: Path
+) -> None:
+    gate.set()
+    registry.publish(fake_bundle, alias="champion", source="test")
+    client = open_client(home=registry.home, request_timeout_s=LIMIT_S)
+    assert version(client) == "1"
+    gate.clear()
+    registry.publish(write_fake_bundle(tmp_path / "candidate", seed=3), alias="champion", source="test")
+    wait_for(lambda: client.post("/admin/reload").status_code == 202, "version 2 is being verified")
+    assert version(client) == "1"
+    registry.move_alias("champion", "1")
+    answer = client.post("/admin/reload")
+    assert (answer.status_code, answer.json()["outcome"], answer.json()["model"]["version"]) == (200, "unchanged", "1")
+    registry.move_alias("champion", "2")
+    gate.set()
+    assert client.post("/admin/reload").json()["model"]["version"] == "2"
+
+
+def test_a_model_is_not_stale_while_its_successor_is_verified(
+    registry: Registry,
+    fake_bundle: Bundle,
+    open_client: OPEN,
+    gate: threading.Event,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    gate.set()
+    registry.publish(fake_bundle, alias="champion", source="test")
+    client = open_client(home=registry.home, request_timeout_s=LIMIT_S)
+    gate.clear()
+    registry.publish(write_fake_bundle(tmp_path / "candidate", seed=3), alias="champion", source="test")
+    wait_for(lambda: client.post("/admin/reload").status_code == 202, "version 2 is being verified")
+    with monkeypatch.context() as patched:
+        patched.setattr(model_manager, "STALE_AFTER_LOOKS", 0)
+        assert client.get("/model").json()["stale"], "every answer is too old"
+    watcher = client.app.state.components.model_manager._watcher  # type: ignore[attr-defined]
+    before = watcher.confirmed_at
+    assert client.post("/admin/reload").status_code == 202
+    assert watcher.confirmed_at > before
+    gate.set()
+
+
+def test_the_served_alias_is_followed_while_a_version_for_the_shadow_is_verified(
+    registry: Registry, fake_bundle: Bundle, open_client: OPEN, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shadow = write_fake_bundle(tmp_path / "shadow", seed=5)
+    verifying = threading.Event()
+
+    def verify(check: CandidateCheck, bundle: Bundle, superseded: Callable[[], bool]) -> None:
+        while bundle.manifest.digest == shadow.manifest.digest:
+            verifying.set()
+            go_on(check, superseded)
+
+    monkeypatch.setattr(CandidateCheck, "verify", verify)
+    registry.publish(fake_bundle, alias="champion", source="test")
+    registry.publish(shadow, alias="shadow", source="test")
+    client = open_client(home=registry.home, shadow_alias="shadow", request_timeout_s=LIMIT_S)
+    assert verifying.wait(LIMIT_S)
+    registry.publish(write_fake_bundle(tmp_path / "next", seed=3), alias="champion", source="test")
+    assert client.post("/admin/reload").json()["model"]["version"] == "3"
+
+
+def test_a_version_that_fails_its_verification_never_serves(
+    registry: Registry, fake_bundle: Bundle, open_client: OPEN, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def fail(_: CandidateCheck, bundle: Bundle, superseded: Callable[[], bool]) -> None:
+        if bundle.manifest.digest != fake_bundle.manifest.digest:
+            raise CandidateFailed("Its verification took more than 300 s.")
+
+    monkeypatch.setattr(CandidateCheck, "verify", fail)
+    registry.publish(fake_bundle, alias="champion", source="test")
+    client = open_client(home=registry.home, candidate_timeout_s=300.0)
+    registry.publish(write_fake_bundle(tmp_path / "candidate", seed=3), alias="champion", source="test")
+    assert client.post("/admin/reload").status_code == 409
+    answer = client.get("/model").json()
+    assert answer["model"]["version"] == "1"
+    assert answer["refused"]["version"] == "2"
+    assert "hung, crashed, or took too much memory" in answer["refused"]["reason"]

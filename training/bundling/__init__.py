@@ -1,0 +1,1 @@
+"""A network and its evaluation -> a bundle with its model card."""

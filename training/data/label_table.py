@@ -1,0 +1,30 @@
+"""Reads a folder of images with a table of labels, such as ISIC 2019, into records."""
+
+from pathlib import Path
+
+from inference.domain.taxonomy import CLASSES
+from training.data.ham10000 import ImageRecord, InvalidDataset, find_images, read_rows
+
+# ISIC 2019 has eight classes; its AK and SCC are the nearest to the class akiec of HAM10000.
+_CODES = {code.upper(): code for code in CLASSES} | {"AK": "akiec", "SCC": "akiec"}
+
+
+def read_labels(table: Path, folder: Path) -> tuple[ImageRecord, ...]:
+    """Read the images listed in the columns `image_id` and `label`; each counts as a lesion of its own.
+
+    Raises InvalidDataset for a missing table or column, an unknown label, and a listed image without a file.
+    """
+    rows = read_rows(table, columns=("image_id", "label"))
+    if not rows:
+        raise InvalidDataset(f"{table.name} has no rows.")
+    if unknown := {row["label"] for row in rows} - _CODES.keys():
+        raise InvalidDataset(
+            f"Unknown labels in {table.name}: {', '.join(sorted(unknown))}; known: {', '.join(_CODES)}."
+        )
+    files = find_images([folder])
+    if missing := [row["image_id"] for row in rows if row["image_id"] not in files]:
+        raise InvalidDataset(f"{len(missing)} images of {table.name} are not in {folder.name}, such as {missing[0]}.")
+    return tuple(
+        ImageRecord(files[row["image_id"]], row["image_id"], row["image_id"], CLASSES.index(_CODES[row["label"]]))
+        for row in rows
+    )

@@ -1,0 +1,1 @@
+"""Evaluation of networks: metrics, confidence intervals, calibration, comparison. Writes no report."""

@@ -1,0 +1,1 @@
+"""The training loop: stages, loss, optimiser, checkpoints, cross-validation. No evaluation."""

@@ -1,0 +1,1 @@
+"""The Keras network around a backbone, and ensembles of such networks. No training loop."""

@@ -1,0 +1,1 @@
+"""Reports: plots, tables and texts of a run or a comparison. Computes no metric."""

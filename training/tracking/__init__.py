@@ -1,0 +1,1 @@
+"""MLflow: tracked runs, stored predictions, publishing and promotion of models."""
