@@ -177,8 +177,9 @@ def test_what_is_no_registry_is_named_without_its_password(web_page: str, tmp_pa
     assert "s3cret" not in str(refused.value)
 
 
-def test_a_package_that_mlflow_lacks_says_nothing_about_the_server() -> None:
+def test_a_package_that_mlflow_lacks_says_nothing_about_the_server(tmp_path: Path) -> None:
     cause = "needs a package that is not here: No module named 'x'"
-    with pytest.raises(RegistryUnavailable, match=cause) as refused, mlflow_client("sqlite:///x.db"):
+    store = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    with pytest.raises(RegistryUnavailable, match=cause) as refused, mlflow_client(store):
         raise ModuleNotFoundError("No module named 'x'")
     assert not isinstance(refused.value, NotMlflow)
