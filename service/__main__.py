@@ -10,7 +10,7 @@ from inference.command_line import Parser
 from inference.settings import InvalidSettings, read_settings, unknown_message
 from service.app import create_app
 from service.http.server import Server, server_config
-from service.memory import limit_arenas
+from service.memory import give_large_blocks_back
 from service.observability.logging_config import configure_logging
 from service.security.api_key import InvalidKeys
 from service.settings import Settings, misspelled
@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 def main() -> None:
     """One process with one model: every further worker would need the memory of another model."""
-    limit_arenas()
+    give_large_blocks_back()
     settings = _read_settings()
     if not (settings.on_loopback or settings.keys_file or settings.keys or settings.without_keys):
         sys.exit(f"Lunar: {UNPROTECTED.format(host=settings.host)}")

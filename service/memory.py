@@ -1,20 +1,20 @@
-"""What the C library keeps of memory that is free again."""
+"""When the C library gives memory back."""
 
 import ctypes
 import os
 
-M_ARENA_MAX = -8  # of glibc's malloc.h
-ARENAS = 2
+M_MMAP_THRESHOLD = -3  # of glibc's malloc.h
+LARGE_BYTES = 1 << 20
 
 
-def limit_arenas() -> None:
+def give_large_blocks_back() -> None:
     """
-    All threads of this process share ARENAS arenas, unless MALLOC_ARENA_MAX is set. Call it before threads start.
+    From now on a block of LARGE_BYTES goes back to the system when it is freed, unless MALLOC_MMAP_THRESHOLD_ is set.
 
-    By default glibc has up to eight for each core, and each keeps what its threads freed: after many large answers, drawn
-    in several threads, that was twice what two arenas keep (docs/reliability.md, "Siege"). C libraries other than glibc
-    have no arenas to limit. Source: man 3 mallopt.
+    By default glibc raises this limit up to 32 MB as large blocks are freed, and keeps what is below in the arenas of
+    the threads that freed it: after many large answers that is hundreds of megabytes (docs/reliability.md, "Siege").
+    Other C libraries are left alone. Source: man 3 mallopt.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None and "MALLOC_ARENA_MAX" not in os.environ:
-        mallopt(M_ARENA_MAX, ARENAS)
+    if mallopt is not None and "MALLOC_MMAP_THRESHOLD_" not in os.environ:
+        mallopt(M_MMAP_THRESHOLD, LARGE_BYTES)

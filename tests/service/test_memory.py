@@ -1,5 +1,6 @@
-"""The arenas of the C library that threads share, in processes of their own."""
+"""Whether freed memory goes back to the system, in processes of their own."""
 
+import os
 import platform
 import subprocess
 import sys
@@ -8,41 +9,40 @@ import pytest
 
 from tests.support.paths import ROOT
 
-# Holds the memory of eight threads at once, and prints how many arenas malloc_info of glibc lists.
+pytestmark = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc has this limit")
+
+# Frees a block of 8 MB, which raises glibc's own limit, takes such a block again, and prints the bytes that glibc then
+# holds outside of its arenas (`hblkhd` of mallinfo2).
 PROGRAM = """
-import ctypes, threading
-from service.memory import limit_arenas
+import ctypes
+from service.memory import give_large_blocks_back
 {call}
+NAMES = "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost".split()
+class Mallinfo2(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_size_t) for name in NAMES]
 libc = ctypes.CDLL(None)
 libc.malloc.restype = ctypes.c_void_p
-libc.open_memstream.restype = ctypes.c_void_p
-everybody = threading.Barrier(8)
-def hold():
-    libc.malloc(ctypes.c_size_t(10_000))
-    everybody.wait()
-threads = [threading.Thread(target=hold) for _ in range(8)]
-for thread in threads: thread.start()
-for thread in threads: thread.join()
-text, size = ctypes.c_char_p(), ctypes.c_size_t()
-stream = ctypes.c_void_p(libc.open_memstream(ctypes.byref(text), ctypes.byref(size)))
-libc.malloc_info(0, stream)
-libc.fclose(stream)
-print(text.value.count(b"<heap nr="))
+libc.free.argtypes = [ctypes.c_void_p]
+libc.mallinfo2.restype = Mallinfo2
+size = ctypes.c_size_t(8 << 20)
+libc.free(libc.malloc(size))
+before = libc.mallinfo2().hblkhd
+libc.malloc(size)
+print(libc.mallinfo2().hblkhd - before)
 """
 
 
-def _arenas(call: str, environment: dict[str, str] | None = None) -> int:
+def _outside_of_arenas(call: str, **environment: str) -> int:
     program = [sys.executable, "-c", PROGRAM.format(call=call)]
-    ended = subprocess.run(program, cwd=ROOT, env=environment, check=True, capture_output=True)
+    ended = subprocess.run(program, cwd=ROOT, env=os.environ | environment, check=True, capture_output=True)
     return int(ended.stdout)
 
 
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc has arenas")
-def test_all_threads_share_two_arenas() -> None:
-    assert _arenas("pass") > 2
-    assert _arenas("limit_arenas()") <= 2
+def test_a_large_block_goes_back_when_it_is_freed() -> None:
+    assert _outside_of_arenas("pass") == 0
+    assert _outside_of_arenas("give_large_blocks_back()") >= 8 << 20
 
 
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc has arenas")
-def test_who_sets_the_number_keeps_it() -> None:
-    assert _arenas("limit_arenas()", {"MALLOC_ARENA_MAX": "4"}) > 2
+def test_who_sets_the_limit_keeps_it() -> None:
+    limit = str(32 << 20)
+    assert _outside_of_arenas("give_large_blocks_back()", MALLOC_MMAP_THRESHOLD_=limit) == 0
