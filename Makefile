@@ -104,13 +104,14 @@ $(BIN)/python:
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Lunar needs Python 3.11 or newer")'
 	@"$(PYTHON)" -m venv $(VENV) || { rm -rf $(VENV); echo "python -m venv failed; on Debian: apt install python3-venv"; exit 1; }
 
+# What .dev installs serves too: a service that a test starts with `make serve` must not change what other tests run on.
 $(VENV)/.serve: requirements.lock
 $(VENV)/.test: requirements-test.lock
 $(VENV)/.dev: requirements-dev.lock
 $(VENV)/.serve $(VENV)/.test $(VENV)/.dev: | $(BIN)/python
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
-	@touch $@
+	@touch $@ $(if $(filter %/.dev,$@),$(VENV)/.serve)
 
 .venv-%/.installed: requirements-%.lock
 	@$(PYTHON) -m venv .venv-$*

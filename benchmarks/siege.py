@@ -27,6 +27,7 @@ from pathlib import Path
 import httpx2
 import numpy as np
 
+from benchmarks.harness.attackers import OPEN
 from benchmarks.harness.footprint import Footprint
 from benchmarks.harness.measuring import machine
 from inference.bundle.storage import open_bundle
@@ -84,12 +85,10 @@ async def _siege(
     for _ in range(rounds):
         alone = await _ask_for(address, seconds, quiet, key, image)
         with attackers.running(got):
-            await asyncio.sleep(3)  # until every connection is open
             shares.append(await _ask_for(address, seconds, besieged, key, image) / alone)
             resident.append(Footprint.of(process.pid).resident_mb)
     at_the_end = Tally()
     with attackers.running(got):
-        await asyncio.sleep(3)
         ended_s = await _stop(address, process, at_the_end, key, image)
     return {
         "benchmark": "siege",
@@ -117,10 +116,12 @@ class Attackers:
 
     @contextmanager
     def running(self, got: Counter[str]) -> Iterator[None]:
-        """From its start to its end; adds what the attackers got."""
+        """From the moment at which every connection has been opened to its end; adds what the attackers got."""
         command = [sys.executable, "-m", "benchmarks.harness.attackers", self.address, self.cookie, self.key]
-        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as attack:
+        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as attack:
             try:
+                if not attack.stdout or attack.stdout.readline().strip() != OPEN:
+                    raise RuntimeError("the attackers opened no connections")
                 yield
             finally:
                 attack.terminate()
@@ -134,10 +135,16 @@ async def _end(task: "asyncio.Task[None]") -> None:
 
 
 async def _ask_for(address: str, seconds: float, tally: Tally, key: str, image: bytes) -> float:
-    """Four good clients and a health check, for some seconds; how many answers a second they got."""
+    """Four good clients and a health check, for some seconds; how many answers a second they got.
+
+    At least until both have an answer: on a busy machine the first one may take longer than that.
+    """
     before, began = tally.statuses["200"], time.monotonic()
+    ended, looked = tally.statuses.total(), len(tally.live_ms)
     asking = asyncio.create_task(_ask(address, tally, key, image))
     await asyncio.sleep(seconds)
+    while tally.statuses.total() == ended or len(tally.live_ms) == looked:
+        await asyncio.sleep(0.05)
     answered, passed = tally.statuses["200"] - before, time.monotonic() - began
     await _end(asking)
     return answered / passed

@@ -38,7 +38,9 @@ from tests.support.paths import STARTER
 from tests.support.service_process import service_process
 from tests.support.waiting import LIMIT_S
 
+WHOLE_S = 60.0  # a shorter run measures capacity and costs in proportion
 CAPACITY_S, WARM_UP_S = 8.0, 5.0
+REST_S = 60.0  # after the load, for connections to be closed; on a quiet machine it takes two
 OVERLOAD = 2.0
 BURST = 100  # more at once than there are places, so that it is an overload even if the capacity grows meanwhile
 COSTS, COST_S = ("bad", "refused", "broken off"), 4.0  # of one that hung up at least what one costs that broke off
@@ -86,13 +88,14 @@ def main(seconds: float) -> int:
 
 async def soak(address: str, pid: int, seconds: float) -> tuple[dict[str, object], list[str]]:
     """The report, and what was wrong."""
-    alone = await spent_by(pid, partial(_capacity, address))
+    share = min(1.0, seconds / WHOLE_S)
+    alone = await spent_by(pid, partial(_capacity, address, CAPACITY_S * share))
     rate = OVERLOAD * alone.per_second
-    costs = {kind: (await spent_by(pid, partial(_only, address, kind))).each for kind in COSTS}
-    await _overload(address, Tally(), rate=rate, seconds=WARM_UP_S)
+    costs = {kind: (await spent_by(pid, partial(_only, address, kind, COST_S * share))).each for kind in COSTS}
+    await _overload(address, Tally(), rate=rate, seconds=WARM_UP_S * share)
     before, tally = await _at_rest(pid), Tally()
     load = await spent_by(pid, partial(_overload, address, tally, rate=rate, seconds=seconds))
-    after = await _at_rest(pid)
+    after = await _at_rest(pid, before)
     bad = {kind: (count / seconds, costs[kind]) for kind, count in tally.bad(load.times).items()}
     left = capacity_left(alone, load, bad)
     goodput = tally.statuses["good 200"] / seconds
@@ -117,9 +120,12 @@ async def soak(address: str, pid: int, seconds: float) -> tuple[dict[str, object
         "before": asdict(before),
         "after": asdict(after),
     }
+    return report, tally.wrong + _grown(before, after)
+
+
+def _grown(before: Footprint, after: Footprint) -> list[str]:
     growth = {name: getattr(after, name) - getattr(before, name) for name in GROWTH}
-    grown = [f"{name} grew by {growth[name]:g}" for name, most in GROWTH.items() if growth[name] > most]
-    return report, tally.wrong + grown
+    return [f"{name} grew by {growth[name]:g}" for name, most in GROWTH.items() if growth[name] > most]
 
 
 def _client(address: str) -> httpx2.AsyncClient:
@@ -127,9 +133,9 @@ def _client(address: str) -> httpx2.AsyncClient:
     return httpx2.AsyncClient(base_url=address, timeout=LIMIT_S, limits=limits)
 
 
-async def _capacity(address: str) -> int:
-    """Good images with four clients that each wait for their answer, for CAPACITY_S; how many were answered."""
-    image, answered, end = lesion(width=600, height=450), 0, time.monotonic() + CAPACITY_S
+async def _capacity(address: str, seconds: float) -> int:
+    """Good images with four clients that each wait for their answer; how many were answered."""
+    image, answered, end = lesion(width=600, height=450), 0, time.monotonic() + seconds
 
     async def ask(client: httpx2.AsyncClient) -> None:
         nonlocal answered
@@ -142,9 +148,9 @@ async def _capacity(address: str) -> int:
     return answered
 
 
-async def _only(address: str, kind: str) -> int:
-    """Requests of one kind that does not count as good, four at a time, for COST_S; how many."""
-    bad, sent, end = list(mutations(500)), 0, time.monotonic() + COST_S
+async def _only(address: str, kind: str, seconds: float) -> int:
+    """Requests of one kind that does not count as good, four at a time; how many."""
+    bad, sent, end = list(mutations(500)), 0, time.monotonic() + seconds
     good = lesion(width=600, height=450)
 
     async def ask(client: httpx2.AsyncClient) -> None:
@@ -226,9 +232,13 @@ async def _watch(client: httpx2.AsyncClient, tally: Tally, *, until: float) -> N
         await asyncio.sleep(0.1)
 
 
-async def _at_rest(pid: int) -> Footprint:
-    await asyncio.sleep(2)  # connections are being closed
-    return Footprint.of(pid)
+async def _at_rest(pid: int, before: Footprint | None = None) -> Footprint:
+    """Two seconds after the last request, or later, if more is held than before."""
+    end = time.monotonic() + REST_S
+    await asyncio.sleep(2)
+    while (found := Footprint.of(pid)) and before and _grown(before, found) and time.monotonic() < end:
+        await asyncio.sleep(1)
+    return found
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
 """Clients that misbehave, each kind from an address of its own in 127.0.0.0/8.
 
-`python -m benchmarks.harness.attackers ADDRESS COOKIE KEY` runs them until SIGTERM, and prints what they got as JSON. A
-process of its own at low priority, because attackers would not have the service's processor. All traffic stays on the
-loopback interface, and each kind has a fixed number of connections.
+`python -m benchmarks.harness.attackers ADDRESS COOKIE KEY` runs them until SIGTERM. It prints OPEN once every
+connection has been opened, and at the end what they got, as JSON. A process of its own at low priority, because
+attackers would not have the service's processor. All traffic stays on the loopback interface, and each kind has a fixed
+number of connections.
 """
 
 import argparse
@@ -20,6 +21,7 @@ from urllib.parse import urlsplit
 import numpy as np
 from PIL import Image
 
+OPEN = "open"
 READ_BYTES = 65_536
 PAUSE_S = 0.2  # before a connection is opened again
 
@@ -117,16 +119,26 @@ async def besiege(target: Target, got: Counter[str]) -> None:
         loop.add_signal_handler(signal.SIGTERM, task.cancel)
     with suppress(asyncio.CancelledError):
         async with asyncio.TaskGroup() as group:
+            opened = [asyncio.Event() for _ in range(sum(ATTACKS.values()))]
+            group.create_task(_tell_when_open(opened))
+            left = iter(opened)
             for number, (attack, connections) in enumerate(ATTACKS.items(), start=2):
                 for _ in range(connections):
-                    group.create_task(_repeat(attack, target, got, source=f"127.0.0.{number}"))
+                    group.create_task(_repeat(attack, target, got, next(left), source=f"127.0.0.{number}"))
 
 
-async def _repeat(attack: Attack, target: Target, got: Counter[str], *, source: str) -> None:
+async def _tell_when_open(opened: list[asyncio.Event]) -> None:
+    for each in opened:
+        await each.wait()
+    print(OPEN, flush=True)
+
+
+async def _repeat(attack: Attack, target: Target, got: Counter[str], opened: asyncio.Event, *, source: str) -> None:
     while True:
         outcome = "cut"
         with suppress(OSError):
             streams = await asyncio.open_connection(target.host, target.port, local_addr=(source, 0))
+            opened.set()
             connection = Connection(*streams)
             try:
                 outcome = await attack(connection, target)

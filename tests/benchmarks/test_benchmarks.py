@@ -80,10 +80,12 @@ def flaky() -> Iterator[str]:
 
 
 def test_clients_count_what_is_no_answer(flaky: str) -> None:
+    expected = {"503", "RemoteDisconnected"}
     found = load(flaky, Question("/", b"x"), clients=3, seconds=0.5)
+    while found.errors.keys() < expected:  # on a busy machine there may be fewer than six requests
+        found = load(flaky, Question("/", b"x"), clients=3, seconds=0.5)
     row = found.row()
-    assert set(found.errors) == {"503", "RemoteDisconnected"}
-    assert min(found.errors.values()) > 0
+    assert found.errors.keys() == expected
     assert row["n"] == len(found.milliseconds) > 0
     assert 0 < found.per_second < 1e5
 

@@ -141,5 +141,7 @@ def test_paper_has_no_navigation_and_keeps_the_shades(open_card: Callable[..., "
 def test_the_footer_of_the_page_leads_here(open_card: Callable[..., "Page"]) -> None:
     page = open_card(language="en")
     page.click("text=Analyse an image")
+    page.wait_for_selector("#form")
     page.click("text=Model card")
+    page.wait_for_url("**/model-card*")
     assert page.locator("h1").inner_text() == "skin-lesion, version 1"

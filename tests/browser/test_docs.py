@@ -49,4 +49,4 @@ def test_the_values_that_stand_there_work(open_page: OpenPage, method: str, path
 def test_there_is_a_way_back(open_page: OpenPage) -> None:
     page = open_page("/docs")
     page.click("nav a")
-    assert page.locator("#form").is_visible()
+    page.wait_for_selector("#form")

@@ -121,6 +121,7 @@ def test_the_preview_is_there_while_the_answer_is_not(open_page: OpenPage) -> No
     assert preview.evaluate("async (image) => { await image.decode(); return image.naturalWidth; }") == 600
     assert page.locator("#outcome").get_attribute("aria-busy") == "true"
     assert page.locator("progress").is_visible()
+    wait_beside(page, lambda: held, "the request")
     held[0].abort()
     page.wait_for_selector(PROBLEM)
     assert title(page) == ES["problems"]["unreachable"]["title"]
@@ -210,7 +211,7 @@ def test_without_a_script_a_form_does_it(open_page: OpenPage) -> None:
     check_result(page, script=False)
     assert "vistas: 4" in page.locator(".provenance").inner_text()
     page.click('.languages a[hreflang="en"]')
-    assert page.locator("html").get_attribute("lang") == "en"
+    page.wait_for_selector("html[lang=en]")
 
 
 def test_a_double_click_sends_once(open_page: OpenPage) -> None:

@@ -11,6 +11,7 @@ from inference.domain.taxonomy import LANGUAGES
 from tests.support import http, traps
 from tests.support.homes import copy_home
 from tests.support.page_steps import ES, PROBLEM, RESULT, check_result, choose, title
+from tests.support.processes import free_port
 from tests.support.scrape import Scrape
 from tests.support.service_process import service_process
 from tests.support.waiting import LIMIT_S, wait_for
@@ -27,17 +28,26 @@ OpenPage = Callable[..., "Page"]
 )
 def test_a_busy_service_is_asked_again_when_it_says_so(open_page: OpenPage, status: int, slug: str) -> None:
     page = open_page(expected=str(status))
-    article = (
-        '<article data-outcome="problem"><h2>busy</h2><button data-retry data-after="1" hidden></button></article>'
-    )
-    busy = "".join(f'<div data-language="{language}">{article}</div>' for language in LANGUAGES)
-    page.route("**/result*", lambda route: route.fulfill(status=status, content_type="text/html", body=busy), times=1)
+    refuse_once(page, status, after=3600)
     choose(page)
     page.wait_for_selector("[data-retry]")
     assert page.locator("[data-retry]").is_disabled()
     assert slug in ES["problems"]
+    refuse_once(page, status, after=1)
+    choose(page, name="another.jpg")
+    page.locator(f"{PROBLEM} .file-name", has_text="another.jpg").wait_for()
     page.click("[data-retry]")  # waits until it may be pressed
     check_result(page)
+
+
+def refuse_once(page: "Page", status: int, *, after: int) -> None:
+    """The next image is refused, and may be sent again after so many seconds."""
+    article = (
+        '<article data-outcome="problem"><h2>busy</h2><p class="file-name" data-name></p>'
+        f'<button data-retry data-after="{after}" hidden></button></article>'
+    )
+    busy = "".join(f'<div data-language="{language}">{article}</div>' for language in LANGUAGES)
+    page.route("**/result*", lambda route: route.fulfill(status=status, content_type="text/html", body=busy), times=1)
 
 
 def taken(address: str) -> float:
@@ -71,8 +81,8 @@ def test_a_service_without_a_place_says_when_to_come_back(
 def test_a_service_that_goes_away_between_two_uploads_and_comes_back(
     open_page: OpenPage, starter_home: Path, tmp_path: Path
 ) -> None:
-    home = copy_home(starter_home, tmp_path / "home")
-    with service_process(home) as (address, _):
+    home, port = copy_home(starter_home, tmp_path / "home"), str(free_port())
+    with service_process(home, port=port) as (address, _):
         page = open_page(at=address, expected="ERR_CONNECTION_REFUSED")
         choose(page, name="first.jpg")
         check_result(page)
@@ -80,7 +90,7 @@ def test_a_service_that_goes_away_between_two_uploads_and_comes_back(
     page.wait_for_selector(PROBLEM)
     assert title(page) == ES["problems"]["unreachable"]["title"]
     assert page.locator(f"{PROBLEM} .file-name").inner_text() == "second.jpg"
-    with service_process(home, port=address.rpartition(":")[2]):
+    with service_process(home, port=port):
         page.click("[data-retry]")
         check_result(page)
         assert page.locator(f"{RESULT} .file-name").inner_text() == "second.jpg"

@@ -16,6 +16,7 @@ from pydicom import Dataset, dcmread, uid
 
 from tests.support import http
 from tests.support.dicom_files import PATIENT, STUDY, dicom_file
+from tests.support.homes import copy_home
 from tests.support.paths import ROOT
 from tests.support.processes import free_port, stop, wait_until_up
 from tests.support.service_process import running_service
@@ -100,7 +101,7 @@ def test_new_instances_get_their_results(starter_home: Path, tmp_path: Path) -> 
         stow(orthanc, SENT[1])
         stow(orthanc, ANOTHER)
         assert modalities(orthanc) == ["DMS"] * 3
-        with running_service(starter_home, port=str(lunar_port)):
+        with running_service(copy_home(starter_home, tmp_path / "home"), port=str(lunar_port)):
             expected = ["DMS"] * 3 + ["OT"] * 2 + ["SR"] * 2
             wait_for(lambda: modalities(orthanc) == expected, lambda: f"results\n{log.read_text()}")
             (tmp_path / "again").mkdir()

@@ -2,6 +2,7 @@
 
 import io
 import logging
+from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
@@ -15,7 +16,7 @@ def test_without_a_terminal_there_are_lines_at_intervals(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     now = iter(range(0, 10_000, 10))  # ten seconds between two looks at the clock
-    monkeypatch.setattr(progress.time, "monotonic", lambda: next(now))
+    monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: next(now)))  # not that of other threads
     with caplog.at_level(logging.INFO), long_step("fine_tune, epoch 2 of 9", total=600) as step:
         for _ in range(6):
             step.advance(100, note="loss 0.500")

@@ -11,6 +11,7 @@ import yaml
 from tests.support.observed_service import Observed
 from tests.support.paths import ROOT
 from tests.support.prometheus_server import FOLDER, program
+from tests.support.waiting import wait_for
 
 
 def read(name: str) -> dict[str, Any]:
@@ -19,6 +20,7 @@ def read(name: str) -> dict[str, Any]:
 
 RULES = {rule["alert"]: rule for group in read("alerts.yml")["groups"] for rule in group["rules"]}
 CASES = [case for test in read("alerts_test.yml")["tests"] for case in test["alert_rule_test"]]
+OF_SPEED = {"LunarSlow"}  # whether it fires here says how busy this machine is
 LIMIT = re.compile(r"\s*(==|>|<)\s*[\d.]+$")
 
 
@@ -58,10 +60,13 @@ def test_what_a_rule_compares_is_there(observed: Observed, alert: str) -> None:
 
 
 def test_a_healthy_service_that_is_asked_causes_no_alert(observed: Observed) -> None:
-    rules = observed.prometheus.rules()
-    assert {rule["name"] for rule in rules} == set(RULES)
-    assert {rule["health"] for rule in rules} == {"ok"}
-    assert [rule["name"] for rule in rules if rule["state"] != "inactive"] == []
+    wait_for(lambda: "unknown" not in health_of_rules(observed).values(), "every rule has been evaluated")
+    assert health_of_rules(observed) == dict.fromkeys(RULES, "ok")
+    assert [alert for alert in RULES.keys() - OF_SPEED if observed.prometheus.query(RULES[alert]["expr"])] == []
+
+
+def health_of_rules(observed: Observed) -> dict[str, str]:
+    return {rule["name"]: rule["health"] for rule in observed.prometheus.rules()}
 
 
 @pytest.mark.parametrize("alert", RULES)

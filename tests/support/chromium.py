@@ -34,9 +34,10 @@ def chromium() -> Iterator["Browser"]:
     if found is None:
         raise NoChromium(f"no Chromium: neither LUNAR_CHROMIUM nor one of {', '.join(NAMES)} on the path")
     try:
-        from playwright.sync_api import sync_playwright
+        from playwright.sync_api import expect, sync_playwright
     except ImportError as error:
         raise NoChromium("no Chromium: the package playwright is not installed") from error
+    expect.set_options(timeout=LIMIT_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=found, args=list(ARGUMENTS), timeout=LIMIT_MS)
         try:

@@ -1,6 +1,5 @@
 """A real service that others could reach: on every address of this machine, with keys, a secret and an audit file."""
 
-import json
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +9,7 @@ from typing import Any
 
 from service.security.api_key import new_key
 from tests.support.homes import copy_home
+from tests.support.service_log import log_lines
 from tests.support.service_process import running_service
 from tests.support.settings import SECRET
 
@@ -27,8 +27,7 @@ class Guarded:
 
     def lines(self) -> list[dict[str, Any]]:
         """The request log, as the service printed it."""
-        found = [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
-        return [line for line in found if line["message"] == "request"]
+        return [line for line in log_lines(self.log) if line["message"] == "request"]
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -22,6 +23,7 @@ from tests.support.variants import variant
 from tests.support.waiting import wait_for
 
 LAST = 'lunar_http_requests_total{route="/static"}'
+SCRAPED = 'timestamp(up{job="lunar"}) and up{job="lunar"} == 1'  # when, if the last scrape succeeded
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,7 @@ def observed_service(starter: Bundle, folder: Path) -> Iterator[Observed]:
         _wait_for(prometheus, f"lunar_drift_answers >= {FEWEST}")
         _wait_for(prometheus, f"{LAST} == 2")
         _wait_for(prometheus, "sum(increase(lunar_shadow_requests_total[1h])) > 0")
+        prometheus.stop_the_clock(_wait_for(prometheus, SCRAPED))
         yield Observed(address, prometheus, client.get("/metrics").text)
 
 
@@ -72,5 +75,5 @@ def _ask(client: http.Client) -> None:
     assert client.get("/static/page.css").status_code == 200  # LAST
 
 
-def _wait_for(prometheus: Prometheus, condition: str) -> None:
-    wait_for(lambda: prometheus.query(condition), condition)
+def _wait_for(prometheus: Prometheus, condition: str) -> list[dict[str, Any]]:
+    return wait_for(lambda: prometheus.query(condition), condition)

@@ -5,8 +5,6 @@ from pathlib import Path
 from inference.bundle.storage import open_bundle
 from tests.support.fakes import write_fake_bundle
 
-LONG_S = 300
-
 
 def second(staging: Path) -> None:
     write_fake_bundle(staging, seed=2)

@@ -9,19 +9,24 @@ from pathlib import Path
 import pytest
 
 # A session fixture that takes long to make -> the group of all tests that use it.
-GROUP_OF_FIXTURE = {"v2m_network": "v2m", "guarded": "guarded", "open_page": "guarded"}
+GROUP_OF_FIXTURE = {
+    "v2m_network": "v2m",
+    "guarded": "guarded",
+    "open_page": "guarded",
+    "observed": "observed",
+    "made": "quantisation",
+}
 
 # Files and folders that take a quarter of a minute and more, the longest first.
 LONGEST = (
     "tests/training/fitting/test_trainer.py",
     "tests/browser",
+    "tests/notebooks",
     "tests/training/fitting/test_cross_validation.py",
-    "tests/training/test_smoke.py",
     "tests/training/test_pipeline.py",
     "tests/service/serving/test_alias_watcher.py",
     "tests/service/test_soak.py",
     "tests/service/serving/test_swap.py",
-    "tests/notebooks",
     "tests/service/http/test_mutated_images.py",
     "tests/benchmarks/test_siege.py",
     "tests/training/fitting/test_mixed_precision.py",

@@ -13,7 +13,8 @@ import pytest
 from inference.bundle.replacement import NotReplaceable, check_target, replace_bundle
 from tests.support.fakes import write_fake_bundle
 from tests.support.paths import ROOT
-from tests.support.replaced_bundle import LONG_S, digest, names, second
+from tests.support.replaced_bundle import digest, names, second
+from tests.support.waiting import LIMIT_S
 
 
 def write_file(folder: Path) -> Path:
@@ -196,7 +197,7 @@ def test_a_mount_point_is_refused_and_kept(mount: str, tmp_path: Path) -> None:
         pytest.skip(f"this machine lets nobody mount here: {tried.stderr.strip()}")
     script = f'{command}; exec "$0" -c "$1" {target}'
     done = subprocess.run(
-        [*namespace, script, sys.executable, ON_A_MOUNT], cwd=ROOT, capture_output=True, text=True, timeout=LONG_S
+        [*namespace, script, sys.executable, ON_A_MOUNT], cwd=ROOT, capture_output=True, text=True, timeout=LIMIT_S
     )
     assert done.returncode == 0, done.stderr
     *refusals, kept = done.stdout.splitlines()

@@ -17,7 +17,8 @@ from inference.bundle.replacement import BundleChanged, NotReplaceable, check_ta
 from inference.bundle.storage import Bundle, InvalidBundle, open_bundle
 from tests.support.fakes import write_fake_bundle
 from tests.support.paths import ROOT
-from tests.support.replaced_bundle import LONG_S, digest, names, second
+from tests.support.replaced_bundle import digest, names, second
+from tests.support.waiting import LIMIT_S
 
 
 @pytest.mark.parametrize(
@@ -50,7 +51,7 @@ def test_after_a_failure_at_any_step_a_whole_bundle_is_there(
 
 def fail_at_every_step(folder: Path, state: str, manner: str) -> list[str]:
     command = [sys.executable, "-m", "tests.support.failing_replacement", str(folder), state, manner]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=LONG_S)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=LIMIT_S)
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
 
@@ -122,12 +123,12 @@ def test_of_two_writers_one_waits(target: Path, monkeypatch: pytest.MonkeyPatch)
 
     def slow(staging: Path) -> None:
         other.start()
-        assert waits.wait(LONG_S)
+        assert waits.wait(LIMIT_S)
         assert not found
         second(staging)
 
     mine = replace_bundle(target, slow)
-    other.join(LONG_S)
+    other.join(LIMIT_S)
     assert [bundle.manifest.digest for bundle in found] == [mine.manifest.digest]
     assert digest(target) != mine.manifest.digest
     assert [path.name for path in target.parent.iterdir()] == ["bundle"]
@@ -149,7 +150,7 @@ def test_many_writers_at_once_leave_one_whole_bundle(target: Path, tmp_path: Pat
         for seed in (2, 3, 4)
     ]
     for writer in writers:
-        _, errors = writer.communicate(timeout=LONG_S)
+        _, errors = writer.communicate(timeout=LIMIT_S)
         assert writer.returncode == 0, errors
     assert digest(target) in {write_fake_bundle(tmp_path / str(seed), seed=seed).manifest.digest for seed in (2, 3, 4)}
     assert [path.name for path in target.parent.iterdir()] == ["bundle"]

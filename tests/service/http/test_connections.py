@@ -18,6 +18,7 @@ from tests.support import http
 from tests.support.homes import copy_home
 from tests.support.lesion_images import lesion
 from tests.support.paths import ROOT
+from tests.support.service_log import log_lines
 from tests.support.service_process import service_process
 from tests.support.waiting import LIMIT_S, wait_for
 
@@ -170,8 +171,7 @@ def test_sigterm_ends_it_whatever_clients_do(starter_home: Path, tmp_path: Path)
 
 def said(home: Path, path: str) -> bool:
     """Whether the log has a request of this path."""
-    lines = [line for line in (home / "service.log").read_text().splitlines() if line.startswith("{")]
-    return any(json.loads(line).get("path") == path for line in lines)
+    return any(line.get("path") == path for line in log_lines(home / "service.log"))
 
 
 class Transport(SimpleNamespace):

@@ -1,6 +1,5 @@
 """Clients that go away: a real service, raw sockets. Slow ones are in test_connections.py."""
 
-import json
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ import pytest
 from tests.support import http
 from tests.support.homes import copy_home
 from tests.support.lesion_images import lesion
+from tests.support.service_log import log_lines
 from tests.support.service_process import service_process
 from tests.support.waiting import LIMIT_S, wait_for
 
@@ -42,7 +42,7 @@ class Held:
 
     def statuses(self, path: str) -> list[int]:
         """Of the requests that have ended, from the log."""
-        lines = [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
+        lines = log_lines(self.log)
         return [line["status"] for line in lines if line["message"] == "request" and line["path"] == path]
 
     def metric(self, name: str) -> float:

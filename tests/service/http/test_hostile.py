@@ -11,6 +11,7 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 from tests.support import http
+from tests.support.homes import copy_home
 from tests.support.lesion_images import lesion
 from tests.support.service_process import service_process
 
@@ -91,12 +92,13 @@ def test_metadata_goes_nowhere(starter_home: Path, tmp_path: Path) -> None:
     exif.get_ifd(0x8825)[29] = SECRET
     jpeg = lesion(exif=exif, comment=SECRET.encode())
     assert SECRET.encode() in jpeg
-    with service_process(starter_home, log_level="debug", audit_file=str(tmp_path / "audit.log")) as (address, _):
+    home = copy_home(starter_home, tmp_path / "home")  # with a log of its own
+    with service_process(home, log_level="debug", audit_file=str(tmp_path / "audit.log")) as (address, _):
         for path in ("/predict", "/explain?target=all", "/result", "/"):
             said = http.post(f"{address}{path}", content=jpeg, headers={"Content-Type": "image/jpeg"})
             assert said.status_code == 200
             assert SECRET not in said.text
             assert SECRET not in str(said.headers)
-    for log in (starter_home / "service.log", tmp_path / "audit.log"):
+    for log in (home / "service.log", tmp_path / "audit.log"):
         assert "answered" in log.read_text()
         assert SECRET not in log.read_text()

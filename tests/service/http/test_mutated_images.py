@@ -13,7 +13,7 @@ from tests.support.mutations import mutations
 from tests.support.process_tree import descendants, memory_mb
 from tests.support.scrape import Scrape
 from tests.support.service_process import service_process
-from tests.support.waiting import wait_for
+from tests.support.waiting import LIMIT_S, wait_for
 
 COUNT = int(os.environ.get("LUNAR_FUZZ", "2000"))  # `make fuzz` sends more
 ALLOWED = {200, 400, 413, 415, 422}
@@ -23,7 +23,8 @@ GROWTH_MB = 60
 def test_mutated_images(starter_home: Path, tmp_path: Path) -> None:
     home = copy_home(starter_home, tmp_path / "home")
     log = home / "service.log"
-    with service_process(home) as (address, process), http.Client() as client:
+    limit = f"{LIMIT_S:g}"  # of decoding: the usual one may pass on a busy machine
+    with service_process(home, decode_timeout_s=limit) as (address, process), http.Client() as client:
 
         def send(data: bytes) -> tuple[int, bytes]:
             return client.post(f"{address}/predict", content=data).status_code, data

@@ -1,6 +1,5 @@
 """A request and its steps as spans: a real service process, a real OTLP receiver."""
 
-import json
 import socket
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from service.observability.tracing import open_tracing
 from tests.support import http
 from tests.support.lesion_images import lesion
 from tests.support.paths import ROOT
+from tests.support.service_log import log_lines
 from tests.support.service_process import running_service
 from tests.support.trace_collector import Collector
 from tests.support.waiting import LIMIT_S
@@ -60,7 +60,7 @@ def traced(home: Path, collector: Collector, environment: pytest.MonkeyPatch) ->
 
 
 def lines(home: Path) -> list[dict]:
-    return [json.loads(line) for line in (home / "service.log").read_text().splitlines() if line.startswith("{")]
+    return log_lines(home / "service.log")
 
 
 def test_a_request_continues_the_callers_trace_with_a_span_a_step(
@@ -80,9 +80,11 @@ def test_a_request_continues_the_callers_trace_with_a_span_a_step(
     steps = collector.children(span)
     assert [step["name"] for step in steps] == ["decode", "queue", "inference", "explain"]
     assert all(step["trace"] == CALLER[0] for step in steps)
-    moments = [span["start"], *(step[end] for step in steps for end in ("start", "end")), span["end"]]
-    slack = 1_000_000  # ns: the request's span reads another clock
-    assert all(before <= after + slack for before, after in pairwise(moments))
+    moments = [step[end] for step in steps for end in ("start", "end")]
+    assert all(before <= after for before, after in pairwise(moments))
+    # Steps are read from another clock than their request; between two readings a busy machine may do something else.
+    slack = 5_000_000_000  # ns
+    assert span["start"] - slack <= moments[0] <= moments[-1] <= span["end"] + slack
     assert before - slack <= span["start"] <= span["end"] <= time.time_ns() + slack
     assert collector.services == {"lunar"}
     (line,) = [each for each in lines(home) if each.get("path") == "/explain"]

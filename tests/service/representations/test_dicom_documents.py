@@ -15,6 +15,7 @@ from pydicom import Dataset, dcmread
 from inference.domain.taxonomy import CLASSES
 from tests.support.dicom_files import PATIENT, STUDY, dicom_file
 from tests.support.lesion_images import lesion
+from tests.support.waiting import LIMIT_S
 
 SOURCE = dicom_file()
 ONE, BOTH = {"Accept": "application/dicom"}, {"Accept": 'multipart/related; type="application/dicom"'}
@@ -127,6 +128,6 @@ def test_programs_of_others_find_no_error(client: TestClient, tmp_path: Path, pr
         pytest.skip(f"{program} is not installed (Debian: dicom3tools, dcmtk)")
     file = tmp_path / "document.dcm"
     file.write_bytes(client.post(path, content=SOURCE, headers=ONE).content)
-    done = subprocess.run([found, str(file)], capture_output=True, text=True, errors="replace", timeout=60)
+    done = subprocess.run([found, str(file)], capture_output=True, text=True, errors="replace", timeout=LIMIT_S)
     errors = [line for line in (done.stdout + done.stderr).splitlines() if line.startswith(("Error", "E:"))]
     assert errors == []

@@ -6,6 +6,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import aclosing
+from types import SimpleNamespace
 
 import limits
 import pytest
@@ -13,7 +14,7 @@ import redis
 from pydantic import SecretStr
 
 from service.errors import RateLimited
-from service.security import rate_limit
+from service.security import moving_window, rate_limit
 from service.security.moving_window import MovingWindow
 from service.security.rate_limit import RateLimiter, name_of
 from service.settings import Settings
@@ -35,7 +36,7 @@ async def count(rates: RateLimiter, name: str, times: int) -> int:
 
 def test_windows_move_and_names_are_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     now = time.monotonic()
-    monkeypatch.setattr(time, "monotonic", lambda: now)
+    monkeypatch.setattr(moving_window, "time", SimpleNamespace(monotonic=lambda: now))
 
     async def walk() -> None:
         nonlocal now
@@ -56,7 +57,7 @@ def test_windows_move_and_names_are_apart(monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_name_is_forgotten_with_its_last_request(monkeypatch: pytest.MonkeyPatch) -> None:
     """Many addresses must not stay in memory; one that is still in its window must."""
     now = 1000.0
-    monkeypatch.setattr(time, "monotonic", lambda: now)
+    monkeypatch.setattr(moving_window, "time", SimpleNamespace(monotonic=lambda: now))
     window = MovingWindow(limits.parse("2/minute"))
     for number in range(1000):
         assert window.count(f"address:{number}") is None

@@ -157,8 +157,9 @@ def test_who_is_on_the_way_is_waited_for() -> None:
     decoding, asked = 1, threading.Event()
 
     def coming() -> int:
+        found = decoding  # before the test goes on
         asked.set()
-        return decoding
+        return found
 
     async def story(batcher: Batcher, model: Model) -> None:
         nonlocal decoding

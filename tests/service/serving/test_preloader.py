@@ -83,13 +83,15 @@ def test_nobody_waits_for_what_the_registry_no_longer_names(
         return noting(cls, bundle, **settings)  # type: ignore[no-any-return]
 
     monkeypatch.setattr(Classifier, "open", classmethod(slow))
+    follower, preload = start(registry)
     try:
-        follower, _ = start(registry)
         assert follower.refresh() == "swapped"
         assert not never.is_set()
         assert [thread for _, thread in opened] == ["MainThread"]
     finally:
         never.set()
+        assert preload._opened
+        preload._opened.exception(LIMIT_S)  # as long as the fake runtime is there
 
 
 def test_what_was_opened_early_is_not_read_again(

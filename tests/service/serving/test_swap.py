@@ -11,9 +11,9 @@ from tests.support.service_process import service_process
 from tests.support.variants import variant
 from tests.support.waiting import wait_for
 
-ROUNDING = 1e-6
+ROUNDING = 1e-5
 CLIENTS, SWAPS = 8, 20
-GROWTH_MB = 40  # a model more would be 120: weights, compiled graph, buffers
+GROWTH_MB = 100  # one model more would be 120: weights, compiled graph, buffers; ten swaps leave ten
 
 
 def resident_mb(pid: int) -> float:
