@@ -36,7 +36,7 @@ def counting(prediction: Prediction) -> Callable[[], None]:
     metrics.model.swapped(version, runtime="openvino", graph="openvino-fp32", reference=None)
 
     def count() -> None:
-        record = RequestRecord(lambda _: None)
+        record = RequestRecord(None)
         record.version = version.version
         metrics.requests.started()
         for name in ("decode", "inference", "explain"):

@@ -1,6 +1,6 @@
 """Out-of-distribution detection by the angle between an image's features and the span of the training features."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,11 +45,16 @@ class OodDetector:
 
     components: NDArray[np.float16]
     evaluation: OodEvaluation
+    _basis: NDArray[np.float64] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Convert once: half precision to double took longer than the product, for each image."""
+        object.__setattr__(self, "_basis", self.components.astype(np.float64))
 
     def is_beyond(self, features: NDArray[np.float32]) -> bool:
         """Whether the mean score of one image's views, features float32 [views, h, w, C], is above the threshold."""
         pooled = features.mean(axis=(1, 2))
-        return bool(scores(pooled, self.components).mean() > self.evaluation.threshold)
+        return bool(scores(pooled, self._basis).mean() > self.evaluation.threshold)
 
 
 def scores(pooled: NDArray[np.floating], components: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -60,6 +65,6 @@ def scores(pooled: NDArray[np.floating], components: NDArray[np.floating]) -> ND
     """
     x = pooled.astype(np.float64)
     squared_norm = (x**2).sum(axis=1)
-    projected = ((x @ components.astype(np.float64).T) ** 2).sum(axis=1)
+    projected = ((x @ components.astype(np.float64, copy=False).T) ** 2).sum(axis=1)
     share = np.divide(projected, squared_norm, out=np.zeros_like(squared_norm), where=squared_norm > 0)
     return np.asarray(np.clip(1 - share, 0, 1))

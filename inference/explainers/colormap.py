@@ -4,6 +4,7 @@
 """
 
 import argparse
+from functools import cache
 
 import cv2
 import numpy as np
@@ -13,11 +14,14 @@ from numpy.typing import NDArray
 _OPENCV_MAP = cv2.COLORMAP_VIRIDIS
 
 
+@cache
 def table() -> NDArray[np.uint8]:
-    """RGB uint8 [256, 3]."""
+    """RGB uint8 [256, 3], read-only."""
     levels = np.arange(256, dtype=np.uint8)[:, np.newaxis]  # OpenCV 5 requires two dimensions
     colours = np.asarray(cv2.applyColorMap(levels, _OPENCV_MAP), dtype=np.uint8)
-    return np.ascontiguousarray(colours[:, 0, ::-1])
+    rgb = np.ascontiguousarray(colours[:, 0, ::-1])
+    rgb.flags.writeable = False
+    return rgb
 
 
 def javascript() -> str:

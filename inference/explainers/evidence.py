@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -27,12 +28,13 @@ class Evidence:
 
 def find_evidence(grey: NDArray[np.uint8]) -> Evidence | None:
     """The strongest evidence of a heat map uint8 [height, width]; None if the map is empty."""
-    strong = grey >= STRONG
-    if not strong.any():
+    _, weights = cv2.threshold(grey, STRONG - 1, 0, cv2.THRESH_TOZERO)
+    strong = cv2.countNonZero(weights)
+    if not strong:
         return None
-    weights = np.where(strong, grey, 0)
-    (left, right, x), (top, bottom, y) = (_along(weights.sum(axis=axis, dtype=np.float64)) for axis in (0, 1))
-    return Evidence(float(strong.mean()), x, y, left, top, right - left, bottom - top)
+    sums = (cv2.reduce(weights, axis, cv2.REDUCE_SUM, dtype=cv2.CV_32S) for axis in (0, 1))
+    (left, right, x), (top, bottom, y) = (_along(each.ravel().astype(np.float64)) for each in sums)
+    return Evidence(strong / grey.size, x, y, left, top, right - left, bottom - top)
 
 
 def _along(sums: NDArray[np.float64]) -> tuple[float, float, float]:

@@ -67,8 +67,9 @@ def sharpness(rgb: NDArray[np.uint8], lit: NDArray[np.bool_]) -> float:
 def _find_artefacts(
     rgb: NDArray[np.uint8], grey: NDArray[np.uint8], laplacian: NDArray[np.float64]
 ) -> NDArray[np.bool_]:
-    red, green, blue = (rgb[..., channel].astype(np.int16) for channel in range(3))
-    unlike_skin = (grey < _NEARLY_BLACK) | (grey > _NEARLY_WHITE) | (np.maximum(green, blue) > red + _NOT_SKIN)
+    red, green, blue = cv2.split(rgb)
+    cold = np.asarray(cv2.subtract(cv2.max(green, blue), red))  # at least 0
+    unlike_skin = (grey < _NEARLY_BLACK) | (grey > _NEARLY_WHITE) | (cold > _NOT_SKIN)
     strong = _widened(unlike_skin, 3) & (np.abs(laplacian) > _STRONG_EDGE)
     return _widened(strong, _ARTEFACT_EDGE)
 

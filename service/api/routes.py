@@ -121,7 +121,8 @@ async def model(components: InjectedComponents) -> ModelReply:
 async def _answer(
     route: Route, request: Request, components: Components, query: PredictParameters, background: BackgroundTasks
 ) -> Response:
-    renderer = negotiate(route, ", ".join(request.headers.getlist("accept"))).open()
+    representation = negotiate(route, ", ".join(request.headers.getlist("accept")))
+    renderer = representation.open()
 
     async def read(upload: Upload) -> ImageRequest:
         form = await read_form(request, upload)
@@ -147,6 +148,8 @@ async def _answer(
         references=answer.content.references,
         served=answer.served,
     )
-    # Megabytes, perhaps: outside the event loop, which answers everybody else meanwhile.
-    document = await asyncio.to_thread(renderer.render, answered)
+    if route in representation.quick:
+        document = renderer.render(answered)
+    else:  # megabytes, perhaps: outside the event loop, which answers everybody else meanwhile
+        document = await asyncio.to_thread(renderer.render, answered)
     return Response(document.content, media_type=document.media_type, headers={"Vary": "Accept, Accept-Language"})

@@ -28,7 +28,7 @@ _ACCEPTABLE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 class RequestLog:
     """Middleware: sets the request id, turns an uncaught exception into a 500, reports to log, metrics and trace."""
 
-    def __init__(self, app: ASGIApp, fingerprint: Fingerprint, metrics: Metrics, spans: "Spans | None") -> None:
+    def __init__(self, app: ASGIApp, fingerprint: Fingerprint | None, metrics: Metrics, spans: "Spans | None") -> None:
         self._app, self._fingerprint, self._metrics, self._spans = app, fingerprint, metrics.requests, spans
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -11,7 +11,7 @@ from service.settings import Settings
 
 ANSWERED = "answered"
 CLIENT_LEFT = "client-left"
-Fingerprint = Callable[[bytes], str | None]
+Fingerprint = Callable[[bytes], str]
 
 
 @dataclass(slots=True)
@@ -33,7 +33,7 @@ class RequestRecord:
     steps: for metrics and traces; the log does not contain them.
     """
 
-    fingerprint: Fingerprint
+    fingerprint: Fingerprint | None  # None: images are recorded without a hash
     key: str | None = None
     model: str | None = None
     version: str | None = None
@@ -42,8 +42,8 @@ class RequestRecord:
     steps: Timings = field(default_factory=Timings)
 
     def add(self, data: bytes) -> ImageRecord:
-        """Record an image. Computes its hash, so call it outside the event loop."""
-        image = ImageRecord(len(data), self.fingerprint(data))
+        """Record an image. With a fingerprint it computes a hash, so call it outside the event loop then."""
+        image = ImageRecord(len(data), self.fingerprint(data) if self.fingerprint else None)
         self.images.append(image)
         return image
 
@@ -53,12 +53,12 @@ class RequestRecord:
         return {name: getattr(self, name) for name in names} | {"images": [asdict(image) for image in self.images]}
 
 
-def keyed_hash(settings: Settings) -> Fingerprint:
+def keyed_hash(settings: Settings) -> Fingerprint | None:
     """HMAC-SHA-256 of an image with the settings' secret, by which an operator finds an image in the log.
 
     Without a secret there is no hash: with a plain hash, anyone who has an image could look it up in the log.
     """
     if settings.secret is None:
-        return lambda _: None
+        return None
     key = hmac.digest(settings.secret.get_secret_value().encode(), b"image", hashlib.sha256)
     return lambda data: hmac.new(key, data, hashlib.sha256).hexdigest()

@@ -4,7 +4,7 @@ from service.representations.representation import Representation
 
 # In order of preference. The modules are imported when their representation is first asked for.
 REPRESENTATIONS: tuple[Representation, ...] = (
-    Representation("application/json", "service.representations.documents:JsonDocument"),
+    Representation("application/json", "service.representations.documents:JsonDocument", quick=("predict",)),
     Representation("image/png", "service.representations.picture:PngPicture", routes=("explain",)),
     Representation("application/fhir+json", "service.representations.fhir_bundle:FhirBundle"),
     Representation(

@@ -2,6 +2,7 @@
 
 import importlib
 from dataclasses import dataclass
+from functools import cache
 from importlib.util import find_spec
 from typing import Literal, Protocol
 
@@ -44,30 +45,41 @@ class Renderer(Protocol):
         """What has to be drawn for an upload `data`; called before anything is computed. Raises NotAcceptable."""
 
     def render(self, answered: Answered) -> Document:
-        """The document. It may take long, so it is called outside the event loop. Raises NotAcceptable."""
+        """The document. It may take long, so it is called outside the event loop, unless the row says that it is quick.
+
+        Raises NotAcceptable.
+        """
 
 
 @dataclass(frozen=True, slots=True)
 class Representation:
     """One row.
 
-    renderer: "module:class". routes: which answers can be represented so. extra: the optional dependencies that the
-    renderer needs, and `package` one of them.
+    renderer: "module:class". routes: which answers can be represented so, and `quick` those of which `render` takes
+    less time than handing it to a thread. extra: the optional dependencies that the renderer needs, and `package` one
+    of them.
     """
 
     media_type: str
     renderer: str
     routes: tuple[Route, ...] = ("predict", "explain")
+    quick: tuple[Route, ...] = ()
     extra: str | None = None
     package: str | None = None
 
     @property
     def installed(self) -> bool:
         """Whether what the renderer imports is there."""
-        return self.package is None or find_spec(self.package) is not None
+        return self.package is None or _is_installed(self.package)
 
     def open(self) -> Renderer:
         """The renderer."""
         module, _, name = self.renderer.partition(":")
         renderer: Renderer = getattr(importlib.import_module(module), name)()
         return renderer
+
+
+@cache
+def _is_installed(package: str) -> bool:
+    """Looked up once: it searches the folders of sys.path, for every request."""
+    return find_spec(package) is not None

@@ -1,12 +1,14 @@
 """One decoder as the service sees it: a process, the pipe to it, and why it ended."""
 
+import math
 import multiprocessing
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing import resource_tracker, util
 from multiprocessing.context import ForkServerProcess
-from threading import Event, Lock, Timer
+from threading import Lock
 
 from inference.imaging.prepared_picture import Preparation, PreparedPicture, prepare_picture
 from service.observability.metrics import DecoderEnd
@@ -52,11 +54,15 @@ class DecoderEnded(RuntimeError):
 
 
 class DecoderWorker:
-    """A process that decodes one image at a time. Only one thread at a time may use it."""
+    """A process that decodes one image at a time. Only one thread at a time may use it.
+
+    Somebody else has to call `end_if_overdue` again and again; nothing else holds it to its deadline.
+    """
 
     def __init__(self, limits: Limits, prepare: Prepare = prepare_picture) -> None:
         self._limits = limits
         self._images, self._out_of_memory = 0, False
+        self._due, self._late, self._watched = math.inf, False, Lock()
         with _LOCK:
             _CONTEXT.set_forkserver_preload([decoder_process.__name__])
             self._pipe, theirs = _CONTEXT.Pipe()
@@ -86,17 +92,17 @@ class DecoderWorker:
 
     def prepare(self, data: bytes, preparation: Preparation) -> PreparedPicture:
         """Decode, fit and reduce. Raises ImageError, DecoderEnded; after the latter the process is gone."""
-        with self._deadline() as late:
-            try:
+        try:
+            with self._deadline():
                 self._pipe.send((data, preparation))
                 reply = self._pipe.recv()
-            except (EOFError, OSError) as error:  # the process has closed its end, perhaps in the middle of its reply
-                code = self._exit_code()
-                self.kill()
-                if late.is_set():
-                    raise DecoderEnded("deadline") from error
-                raise DecoderEnded("cpu" if code == -signal.SIGXCPU else "crash") from error
-        if late.is_set():  # the reply came at the last moment
+        except (EOFError, OSError) as error:  # the process has closed its end, perhaps in the middle of its reply
+            code = self._exit_code()
+            self.kill()
+            if self._late:
+                raise DecoderEnded("deadline") from error
+            raise DecoderEnded("cpu" if code == -signal.SIGXCPU else "crash") from error
+        if self._late:  # the reply came at the last moment
             self.kill()
         self._images += 1
         if isinstance(reply, OutOfMemory):
@@ -109,21 +115,21 @@ class DecoderWorker:
         raise reply
 
     @contextmanager
-    def _deadline(self) -> Iterator[Event]:
-        """End the process at the deadline, so that neither sending nor receiving waits longer; the event says so."""
-        late = Event()
-
-        def end() -> None:
-            late.set()
-            self.terminate()
-
-        timer = Timer(self._limits.seconds, end)
-        timer.start()
+    def _deadline(self) -> Iterator[None]:
+        """From now on neither sending nor receiving may take longer than the limit."""
+        self._due = time.monotonic() + self._limits.seconds
         try:
-            yield late
+            yield
         finally:
-            timer.cancel()
-            timer.join()
+            with self._watched:
+                self._due = math.inf
+
+    def end_if_overdue(self) -> None:
+        """End the process if it is late; the thread that uses it gets DecoderEnded."""
+        with self._watched:  # so that the next image is not the one that is late
+            if time.monotonic() > self._due:
+                self._late = True
+                self.terminate()
 
     def terminate(self) -> None:
         """End the process and do not wait for it; the thread that uses it gets DecoderEnded."""

@@ -6,6 +6,7 @@ import math
 import os
 from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
+from threading import Event, Thread
 from typing import Protocol
 
 from inference.imaging.errors import UnreadableImage
@@ -17,6 +18,7 @@ from service.serving.decoder_worker import DecoderEnded, DecoderWorker
 from service.settings import Settings
 
 log = logging.getLogger(__name__)
+SWEEP_S = 0.25  # a timer for each image would be a thread for each image
 _STOPPING = "The service is being stopped."
 
 
@@ -80,6 +82,8 @@ class DecoderPool:
         for place in range(settings.decoders):
             self._free.put(place)
         self._closed = False
+        self._ended = Event()
+        self._watch = Thread(target=self._end_overdue, name="deadlines", daemon=True)
 
     @property
     def pids(self) -> tuple[int, ...]:
@@ -87,7 +91,8 @@ class DecoderPool:
         return tuple(worker.pid for worker in self._workers if worker)
 
     async def start(self) -> None:
-        """Start the workers."""
+        """Start the workers, and what holds them to their deadlines."""
+        self._watch.start()
         await asyncio.gather(*(asyncio.to_thread(self._worker, place) for place in range(len(self._workers))))
 
     async def prepare(self, data: bytes, preparation: Preparation) -> PreparedPicture:
@@ -103,6 +108,12 @@ class DecoderPool:
         await asyncio.to_thread(self._threads.shutdown)
         for worker in filter(None, self._workers):
             await asyncio.to_thread(worker.kill)
+        self._ended.set()
+
+    def _end_overdue(self) -> None:
+        while not self._ended.wait(SWEEP_S):
+            for worker in filter(None, self._workers):
+                worker.end_if_overdue()
 
     def _prepare(self, data: bytes, preparation: Preparation) -> PreparedPicture:
         place = self._free.get()  # there are as many as threads

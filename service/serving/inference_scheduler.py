@@ -104,7 +104,8 @@ class InferenceScheduler:
     ) -> Prepared:
         preparation = served.classifier.preparation(side=side, max_pixels=self._settings.max_pixels)
         with record.steps.timed("decode"):
-            image = await asyncio.to_thread(record.add, data)  # not behind the drawings of others
+            # A hash takes a while, so not in the event loop, and not behind the drawings of others.
+            image = await asyncio.to_thread(record.add, data) if record.fingerprint else record.add(data)
             picture = await self._decoder.prepare(data, preparation)
         image.width, image.height = picture.width, picture.height
         return make_views(picture, tta)

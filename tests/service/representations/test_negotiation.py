@@ -2,6 +2,7 @@
 
 import base64
 import io
+import threading
 
 import pytest
 from fastapi.testclient import TestClient
@@ -9,8 +10,9 @@ from PIL import Image
 
 from service.errors import NotAcceptable
 from service.representations import REPRESENTATIONS
+from service.representations.documents import JsonDocument
 from service.representations.negotiation import negotiate, offered
-from service.representations.representation import Representation
+from service.representations.representation import Answered, Document, Representation
 from tests.support.dicom_files import dicom_file
 from tests.support.lesion_images import lesion
 
@@ -85,3 +87,19 @@ def test_every_line_of_accept_counts_and_the_answer_says_so(client: TestClient) 
     answer = client.post("/predict", content=GOOD, headers=lines)
     assert (answer.status_code, answer.headers["content-type"]) == (200, "application/fhir+json")
     assert "Accept" in [each.strip() for each in answer.headers["vary"].split(",")]
+
+
+@pytest.mark.parametrize(("path", "outside"), [("/predict", False), ("/explain", True)])
+def test_only_what_takes_long_leaves_the_event_loop(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch, path: str, outside: bool
+) -> None:
+    threads: list[str] = []
+    render = JsonDocument.render
+
+    def noted(document: JsonDocument, answered: Answered) -> Document:
+        threads.append(threading.current_thread().name)
+        return render(document, answered)
+
+    monkeypatch.setattr(JsonDocument, "render", noted)
+    assert client.post(path, content=GOOD, headers={"Content-Type": "image/jpeg"}).status_code == 200
+    assert [name.startswith("asyncio_") for name in threads] == [outside]

@@ -42,7 +42,7 @@ async def ask(scheduler: InferenceScheduler, served: ServedModel, *, explained: 
     explanation = ExplanationRequest() if explained else None
     with scheduler.admitted():
         analysis = await scheduler.schedule(
-            served, lesion(), tta=1, explanation=explanation, record=RequestRecord(lambda _: None)
+            served, lesion(), tta=1, explanation=explanation, record=RequestRecord(None)
         )
     return analysis.prediction.code
 
