@@ -38,29 +38,32 @@ def read_table(path: Path, *, columns: tuple[str, ...]) -> list[Row]:
     another number of cells.
     """
     lines = read_cells(path)
-    header = lines[0] if lines else []
+    header = lines[0][1] if lines else []
     if missing := [column for column in columns if column not in header]:
         found = f"it has the columns {', '.join(header)}" if header else "the file is empty"
         raise UnreadableText(f"{path.name} has no column {', '.join(missing)}; {found}.")
     rows = []
-    for number, line in enumerate(lines[1:], start=2):
+    for number, line in lines[1:]:
         if len(line) != len(header):
             raise UnreadableText(f"{path.name}, row {number}: {len(line)} cells, but there are {len(header)} columns.")
         rows.append(dict(zip(header, line, strict=True)))
     return rows
 
 
-def read_cells(path: Path) -> list[list[str]]:
-    """The cells of a table, the header first, as read_table reads them. Raises UnreadableText."""
+def read_cells(path: Path) -> list[tuple[int, list[str]]]:
+    """The number and the cells of each row that is not empty, the header first, as read_table reads them.
+
+    Raises UnreadableText.
+    """
     text = read_text(path)
-    header = text.partition("\n")[0]
+    header = next((line for line in text.splitlines() if line.strip()), "")
     separator = max(_SEPARATORS, key=header.count)
     try:
         lines = list(csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True))
     except csv.Error as error:
         raise UnreadableText(f"{path.name} is not a table: {error}") from error
-    cells = ([cell.strip() for cell in line] for line in lines)
-    return [line for line in cells if any(line)]
+    cells = ((number, [cell.strip() for cell in line]) for number, line in enumerate(lines, start=1))
+    return [(number, line) for number, line in cells if any(line)]
 
 
 def parse_number(text: str) -> float:

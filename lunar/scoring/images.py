@@ -21,7 +21,10 @@ class NoImages(ValueError):
 
 
 def find_images(named: Sequence[str], *, lists: Sequence[str], recursive: bool) -> tuple[str, ...]:
-    """The names of all images. A named file that does not exist is kept: its answer is an error. Raises NoImages."""
+    """The names of all images. What does not exist or cannot be read is kept: its answer is an error.
+
+    Raises NoImages.
+    """
     found: dict[str, None] = {}
     for name in named:
         found.update(dict.fromkeys(_expand(name, recursive=recursive)))
@@ -63,24 +66,32 @@ def _expand(name: str, *, recursive: bool) -> Iterator[str]:
 
 
 def _in_folder(folder: Path, *, recursive: bool) -> Iterator[str]:
-    try:
-        paths = folder.rglob("*") if recursive else folder.iterdir()
-        images = sorted(path for path in paths if _is_image(path.relative_to(folder)) and path.is_file())
-    except OSError as error:
-        raise NoImages(f"the folder {folder} cannot be read: {error.strerror}") from error
-    if not images:
+    """Its images, and each folder that cannot be read, whose answer is an error."""
+    found: list[Path] = []
+    for place, folders, files in os.walk(folder, onerror=lambda error: found.append(Path(error.filename))):
+        folders[:] = [name for name in folders if recursive and not name.startswith(".")]
+        found.extend(path for path in map(Path(place).joinpath, files) if _is_image(path) and _is_file(path))
+    if not found:
         hint = "" if recursive else "; --recursive looks into its folders too"
         raise NoImages(f"the folder {folder} has no images{hint}")
-    yield from map(str, images)
+    yield from map(str, sorted(found))
 
 
-def _is_image(relative: Path) -> bool:
-    return relative.suffix.lower() in SUFFIXES and not any(part.startswith(".") for part in relative.parts)
+def _is_image(path: Path) -> bool:
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+
+
+def _is_file(path: Path) -> bool:
+    """Also what cannot be looked at: its answer is an error."""
+    try:
+        return path.is_file()
+    except OSError:
+        return True
 
 
 def _matching(pattern: str) -> Iterator[str]:
     names = glob.iglob(pattern, recursive=True)  # noqa: PTH207 - Path.glob takes no absolute pattern
-    files = sorted(name for name in names if Path(name).is_file())
+    files = sorted(name for name in names if _is_file(Path(name)))
     if not files:
         raise NoImages(f"no file matches {pattern}")
     yield from files

@@ -66,6 +66,8 @@ def _objection(options: argparse.Namespace) -> str:
     useless = [name for name in ("method", "target", "render") if getattr(options, name) is not None]
     if not options.images and not options.list:
         return "name images, folders or patterns, or a --list"
+    if options.recursive and not options.images:
+        return "--recursive needs a folder"
     if [*options.images, *options.list].count(STDIN) > 1:
         return "stdin can be read once only"
     if useless and not explained:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from lunar.scoring.images import find_images
+from lunar.scoring.images import NoImages, find_images
 from lunar.validation.labels import InvalidLabels, LabelledImage, LabelTable, without_suffix
 
 
@@ -28,6 +28,8 @@ def match(table: LabelTable, folder: Path) -> Matched:
     files: dict[str, str] = {}
     twice: dict[str, str] = {}
     for name in find_images([str(folder)], lists=(), recursive=True):
+        if Path(name).is_dir():
+            raise NoImages(f"the folder {name} cannot be read")
         relative = without_suffix(Path(name).relative_to(folder).as_posix())
         if files.setdefault(relative, name) != name:
             twice[relative] = name

@@ -35,6 +35,7 @@ def test_every_command_describes_itself(command: str, capsys: pytest.CaptureFixt
     (["doctor", "now"], "unrecognized arguments: now"),
     (["evaluate", "b"], "required: --images, --labels"),
     (["predict"], "name images, folders or patterns"),
+    (["predict", "--list", "a", "--recursive"], "--recursive needs a folder"),
     (["predict", "a", "--hel"], "unrecognized arguments: --hel"),
     (["predict", "a", "--target", "mel"], "--target needs --explain or --heatmaps"),
     (["predict", "a", "--render", "both"], "--render needs --explain"),

@@ -122,6 +122,7 @@ def test_hidden_files_are_skipped_with_their_number(folder: Path, caplog: pytest
     (b"image,dx\n1,2\n", "has no column image_id; it has the columns image, dx"),
     (b"image_id,dx\n1,2\n1,2,3\n", "row 3: 3 cells, but there are 2 columns"),
     (b"image_id,dx\n1\n", "row 2: 1 cells"),
+    (b"\nimage_id;dx\n\n1;2\n;\n1\n", "row 6: 1 cells"),
     (b'image_id,dx\n1,"2\n', "is not a table"),
 ])  # fmt: skip
 def test_a_broken_table_names_the_row(content: bytes, cause: str, tmp_path: Path) -> None:

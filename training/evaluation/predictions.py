@@ -109,7 +109,7 @@ def read_predictions(path: Path) -> Predictions:
     that are not probabilities or logits.
     """
     try:
-        header, *rows = read_cells(path) or [[]]
+        (_, header), *lines = read_cells(path) or [(1, [])]
     except (OSError, UnreadableText) as error:
         raise InvalidPredictions(f"{path} cannot be read as CSV: {error}") from error
     if tuple(header) != _HEADER:
@@ -118,9 +118,10 @@ def read_predictions(path: Path) -> Predictions:
             f"{path} is not a table of predictions: its columns start with {columns}; expected "
             f"{', '.join(_HEADER[:4])}, then seven probabilities and seven logits."
         )
-    if not rows:
+    if not lines:
         raise InvalidPredictions(f"{path} contains no predictions.")
-    parsed = [_parse(row, place=f"{path}, line {number}") for number, row in enumerate(rows, start=2)]
+    parsed = [_parse(row, place=f"{path}, row {number}") for number, row in lines]
+    rows = [row for _, row in lines]
     image_ids = np.array([row[0] for row in rows])
     if len(set(image_ids.tolist())) < len(image_ids):
         raise InvalidPredictions(f"{path} lists an image more than once.")

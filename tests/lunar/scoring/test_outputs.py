@@ -13,6 +13,7 @@ from lunar.scoring.answers import to_line
 from lunar.scoring.options import of_results, parse
 from lunar.scoring.outputs import BadOutput, check
 from lunar.scoring.scorer import Scorer
+from tests.support.lesion_images import lesion
 
 MODEL, OPTIONS = {"name": "m"}, {"lang": "es", "tta": 1}
 
@@ -93,13 +94,40 @@ def test_odd_input_is_an_answer_with_an_error(fake_classifier: Classifier, tmp_p
     assert images.shown(names[4]) == r"none\xff.png"
 
 
-def test_a_folder_that_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(_: Path) -> Iterator[Path]:
+def test_a_folder_that_cannot_be_read_is_an_answer_with_an_error(
+    fake_classifier: Classifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a", "locked", "z"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "b.png").write_bytes(lesion("PNG"))
+    allowed = os.scandir
+
+    def scan(folder: str) -> Iterator[os.DirEntry[str]]:
+        if Path(folder).name == "locked":
+            raise PermissionError(13, "Permission denied", folder)
+        return allowed(folder)
+
+    monkeypatch.setattr(os, "scandir", scan)  # chmod keeps no administrator out
+    locked = str(tmp_path / "locked")
+    assert images.find_images([locked], lists=(), recursive=False) == (locked,)
+    names = images.find_images([str(tmp_path)], lists=(), recursive=True)
+    assert names == (f"{tmp_path}/a/b.png", locked, f"{tmp_path}/z/b.png")
+    results = list(Scorer(fake_classifier, tta=1, explanation=None).score(names))
+    assert [result.analysis is None for result in results] == [False, True, False]
+    assert results[1].error
+
+
+def test_a_file_that_cannot_be_looked_at_is_an_answer_with_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "b.png").write_bytes(b"")
+
+    def refuse(_: Path) -> bool:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "iterdir", refuse)
-    with pytest.raises(images.NoImages, match=f"{tmp_path} cannot be read: Permission denied"):
-        images.find_images([str(tmp_path)], lists=(), recursive=False)
+    monkeypatch.setattr(Path, "is_file", refuse)
+    for named in (str(tmp_path), f"{tmp_path}/*.png"):
+        assert images.find_images([named], lists=(), recursive=False) == (f"{tmp_path}/b.png",)
 
 
 def test_a_list_is_split_at_the_ends_of_lines_only(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from inference.domain.taxonomy import CLASSES
+from lunar.scoring.images import NoImages
 from lunar.validation.labels import InvalidLabels, LabelledImage, LabelTable, read_labels
 from lunar.validation.matching import match
 
@@ -74,3 +75,11 @@ def test_files_are_found_by_their_path_and_then_by_their_name(tmp_path: Path) ->
     (folder / "other.png").touch()
     with pytest.raises(InvalidLabels, match="two images are called other"):
         match(LabelTable((LabelledImage("other", 0, ""),), (), "", 0, {}), folder)
+
+
+def test_a_folder_that_cannot_be_read_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`find_images` gives it as an image, whose answer would be an error."""
+    (locked := tmp_path / "locked").mkdir()
+    monkeypatch.setattr("lunar.validation.matching.find_images", lambda *_, **__: (str(locked),))
+    with pytest.raises(NoImages, match=f"{locked} cannot be read"):
+        match(LabelTable((LabelledImage("a", 0, ""),), (), "", 0, {}), tmp_path)

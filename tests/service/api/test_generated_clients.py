@@ -1,5 +1,6 @@
-"""Clients that are generated from the OpenAPI document: they compile, and the Python one calls the running service."""
+"""Clients that are generated from the OpenAPI document: they compile, and call the running service."""
 
+import base64
 import compileall
 import importlib
 import io
@@ -15,6 +16,7 @@ import pytest
 
 from tests.support import http
 from tests.support.lesion_images import lesion
+from tests.support.paths import ROOT
 from tests.support.waiting import LIMIT_S
 
 
@@ -58,24 +60,38 @@ def test_a_python_client_is_generated_and_gets_typed_answers(
     assert problem.status == 415
 
 
-def test_types_for_typescript_are_generated_and_compile(document: Path) -> None:
-    """LUNAR_NODE names a folder of `npm install openapi-typescript typescript`, which no test installs itself."""
-    tools = Path(os.environ.get("LUNAR_NODE", "node_modules")) / "node_modules" / ".bin"
-    if shutil.which("node") is None or not (tools / "openapi-typescript").exists():
-        pytest.skip("no openapi-typescript: LUNAR_NODE names no folder that has it in node_modules")
-    types = document.with_name("lunar.d.ts")
-    use = document.with_name("use.ts")
-    use.write_text(
-        'import type { components, operations } from "./lunar";\n'
-        'export const level = (reply: components["schemas"]["PredictReply"]): string => reply.risk.level;\n'
-        'export type Problem = operations["predict"]["responses"][422]["content"]["application/problem+json"];\n'
-        "export const status = (problem: Problem): number => problem.status;\n"
-    )
-    for command in (["openapi-typescript", str(document), "-o", str(types)], ["tsc", "--noEmit", "--strict", str(use)]):
+# Types are erased, so the compiled program says whether the service answers as they promise.
+USE = """
+import type { operations } from "./lunar";
+
+type Responses = operations["predict"]["responses"];
+const send = (body: BodyInit): Promise<Response> =>
+  fetch("ADDRESS/predict", { method: "POST", headers: { "Content-Type": "application/octet-stream" }, body });
+const image = Uint8Array.from(atob("IMAGE"), (letter) => letter.charCodeAt(0));
+const reply: Responses[200]["content"]["application/json"] = await (await send(image)).json();
+const problem: Responses[415]["content"]["application/problem+json"] = await (await send("no image")).json();
+const sum: number = Object.values(reply.probabilities).reduce((one, other) => one + other);
+console.log(sum.toFixed(3), reply.risk.level.length > 0, problem.status);
+"""
+COMPILE = ("tsc", "--strict", "--target", "es2022", "--module", "esnext", "--moduleResolution", "bundler")
+
+
+def test_types_for_typescript_are_generated_and_compile_and_the_program_gets_its_answers(
+    document: Path, starter_service: str
+) -> None:
+    folder = document.parent
+    path = os.pathsep.join([str(ROOT / "node_modules" / ".bin"), os.environ["PATH"]])
+    if missing := [name for name in ("node", "openapi-typescript", "tsc") if shutil.which(name, path=path) is None]:
+        pytest.skip(f"{', '.join(missing)} not installed: npm install --no-save openapi-typescript typescript")
+    image = base64.b64encode(lesion("PNG")).decode()
+    (folder / "use.mts").write_text(USE.replace("ADDRESS", starter_service).replace("IMAGE", image))
+    generate = ("openapi-typescript", document.name, "-o", "lunar.d.ts")
+    for command in (generate, (*COMPILE, "use.mts"), ("node", "use.mjs")):
         done = subprocess.run(
-            [str(tools / command[0]), *command[1:]], capture_output=True, text=True, timeout=LIMIT_S, check=False
+            command, cwd=folder, env=os.environ | {"PATH": path}, capture_output=True, text=True, timeout=LIMIT_S
         )
         assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout == "1.000 true 415\n"
 
 
 def test_every_error_refers_to_the_one_schema_of_problems(document: Path) -> None:

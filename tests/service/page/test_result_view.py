@@ -79,7 +79,7 @@ def test_confidence_is_how_many_of_ten_answers_are_right(fake_classifier: Classi
 
 def test_the_malignant_sum_is_a_score(fake_classifier: Classifier, analysis: Analysis) -> None:
     panel = risk_panel(page_of(fake_classifier, analysis))
-    assert "42.3</span> of 100: score" in panel
+    assert "42.3</span> out of 100: score" in panel
     assert "%" not in panel
 
 
