@@ -52,7 +52,7 @@ class Representation:
     """One row.
 
     renderer: "module:class". routes: which answers can be represented so. extra: the optional dependencies that the
-    renderer needs, and `package` one of them.
+    renderer needs, and `package` one of them. report: whether render=sr asks for one.
     """
 
     media_type: str
@@ -60,6 +60,7 @@ class Representation:
     routes: tuple[Route, ...] = ("predict", "explain")
     extra: str | None = None
     package: str | None = None
+    report: bool = False
 
     @property
     def installed(self) -> bool:
