@@ -65,6 +65,7 @@ def forwarding(orthanc: str, lunar: str, folder: Path) -> Iterator[Path]:
             yield log
         finally:
             stop(process)
+    assert process.returncode == 0, "it ends when it is told to"
 
 
 def fetched_by_wado(orthanc: str, found: dict) -> Dataset:
