@@ -1,4 +1,4 @@
-# Targets: service (the default), training, gpu (both, with CUDA), mlflow. How they are used: docs/deployment.md.
+# Targets: service (the default), training, gpu (both, with CUDA), mlflow, orthanc. How they are used: docs/deployment.md.
 # What changes seldom comes first: after a change of the code only the last small layers are made again.
 
 FROM python:3.11-slim-bookworm AS base
@@ -47,6 +47,17 @@ EXPOSE 5000
 HEALTHCHECK --interval=10s --timeout=5s --start-period=120s --retries=3 \
     CMD ["python", "-I", "-S", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:5000/health', timeout=4)"]
 CMD ["sh", "mlflow.sh"]
+
+# Debian's Orthanc, and the program that sends what is new in it to the service; the profile dicom runs both.
+FROM base AS orthanc
+# hadolint ignore=DL3008
+RUN apt-get update -qq \
+    && apt-get install -qq --yes --no-install-recommends orthanc orthanc-dicomweb \
+    && rm -rf /var/lib/apt/lists/*
+COPY deploy/orthanc.sh examples/orthanc/forward.py ./
+USER 10001:10001
+EXPOSE 4242 8042
+CMD ["sh", "orthanc.sh", "orthanc"]
 
 # The code and the starter, as every image of Lunar has them; nobody in the container may change them.
 FROM base AS code

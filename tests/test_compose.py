@@ -1,7 +1,9 @@
 """What docker-compose.yml, its settings and the service say of each other. The system itself: make test-deploy."""
 
+import json
 import re
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
@@ -49,4 +51,30 @@ def test_every_container_is_hardened_and_bounded() -> None:
         assert service["cap_drop"] == ["ALL"], name
         assert service["security_opt"] == ["no-new-privileges:true"], name
         assert service["mem_limit"], name
-        assert service.get("ports", []) == [] or name in ("proxy", "grafana")
+        assert service.get("ports", []) == [] or name in ("proxy", "grafana", "orthanc")
+
+
+def test_only_the_forwarder_reaches_both_orthanc_and_the_service() -> None:
+    orthanc, forward, service = (set(SERVICES[name]["networks"]) for name in ("orthanc", "forward", "service"))
+    assert not orthanc & service
+    assert (forward & orthanc, forward & service) == ({"pacs"}, {"front"})
+    assert yaml.safe_load(TEXT)["networks"]["pacs"] == {"internal": True}
+    assert {SERVICES[name]["image"] for name in ("orthanc", "forward")} == {"lunar-orthanc:0.2.0"}
+
+
+def test_orthanc_and_the_forwarder_agree_on_names_ports_and_folders() -> None:
+    deployed = json.loads((ROOT / "deploy/orthanc.json").read_text())
+    orthanc, environment = SERVICES["orthanc"], SERVICES["forward"]["environment"]
+    addresses = {name: urlsplit(environment[f"{name}_URL"]) for name in ("ORTHANC", "LUNAR")}
+    assert (addresses["ORTHANC"].hostname, addresses["ORTHANC"].port) == ("orthanc", deployed["HttpPort"])
+    assert [port.rpartition(":")[2] for port in orthanc["ports"]] == [
+        *(str(deployed["DicomPort"]), str(deployed["HttpPort"]))
+    ]
+    assert addresses["LUNAR"].hostname in SERVICES["service"]["environment"]["LUNAR_ALLOWED_HOSTS"].split(",")
+    assert deployed["RegisteredUsers"] == {environment["ORTHANC_USER"]: "${ORTHANC_PASSWORD}"}
+    assert deployed["AuthenticationEnabled"] is True
+    assert f"orthanc:{deployed['StorageDirectory']}" in orthanc["volumes"]
+    assert f"forward:{environment['FORWARD_STATE'].rpartition('/')[0]}" in SERVICES["forward"]["volumes"]
+    example = json.loads((ROOT / "examples/orthanc/orthanc.json").read_text())
+    for name in ("Plugins", "DicomWeb", "DicomAet", "UnknownSopClassAccepted", "OverwriteInstances"):
+        assert deployed[name] == example[name], name

@@ -14,6 +14,7 @@ import base64
 import json
 import logging
 import os
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -205,6 +206,7 @@ def main() -> None:
         setting("ORTHANC_URL", "http://127.0.0.1:8043"), setting("ORTHANC_USER", ""), setting("ORTHANC_PASSWORD", "")
     )
     lunar, state = setting("LUNAR_URL", "http://127.0.0.1:8000"), State(Path(setting("FORWARD_STATE", "forward.state")))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # the first process of a container ignores it otherwise
     forwarder = Forwarder(orthanc, lunar, setting("LUNAR_KEY", ""), state)
     try:
         while True:

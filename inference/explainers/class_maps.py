@@ -34,7 +34,7 @@ class ExplanationRequest:
     side: int = MAX_SIDE
 
     @classmethod
-    def from_parameters(cls, *, method: Method | Literal["all"], target: str | None, render: Render) -> Self:
+    def from_parameters(cls, *, method: Method | Literal["all"], target: str | None, render: Render | None) -> Self:
         """Read the API's parameters: "all" means every method or class; no target means the predicted class."""
         methods = tuple(EXPLAINERS) if method == "all" else (method,)
         targets = CLASSES if target == "all" else (target,) if target else ()

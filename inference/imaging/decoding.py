@@ -141,9 +141,10 @@ def _read_jpeg(data: bytes, name: str, bounds: _Bounds, *, profile: bytes | None
         bounds.check(size)
         require_whole(found)
         factor = bounds.reduction(*size)
-        if factor > 1:
+        if factor > 1 and not found.lossless:
             image.draft(None, (size[0] // factor, size[1] // factor))
-        rgb = to_srgb(image, Samples(profile=profile or image.info.get("icc_profile")))
+        samples = Samples(profile=profile or image.info.get("icc_profile"))
+        rgb = to_srgb(image, samples, reduction=factor if found.lossless else 1)
         return _Stored(rgb, size, _orientation(image))
 
 

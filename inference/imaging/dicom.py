@@ -25,6 +25,7 @@ SOP_CLASSES = {
     **{f"{_SECONDARY_CAPTURE}.{kind}": "Multi-frame Secondary Capture Image" for kind in (2, 3, 4)},
 }
 _JPEG = ("1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51")
+_JPEG_LOSSLESS = ("1.2.840.10008.1.2.4.57", "1.2.840.10008.1.2.4.70")  # of 8 bits
 _JPEG_LS = ("1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.81")
 _JPEG_2000 = (
     "1.2.840.10008.1.2.4.90",
@@ -33,9 +34,8 @@ _JPEG_2000 = (
 )
 _RLE = "1.2.840.10008.1.2.5"
 _UNCOMPRESSED = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2")
-# Deflated data sets are refused: their size is not known before they are inflated. The lossless kind of JPEG
-# has no decoder here.
-TRANSFER_SYNTAXES = frozenset({*_UNCOMPRESSED, *_JPEG, *_JPEG_LS, *_JPEG_2000, _RLE})
+# Deflated data sets are refused: their size is not known before they are inflated.
+TRANSFER_SYNTAXES = frozenset({*_UNCOMPRESSED, *_JPEG, *_JPEG_LOSSLESS, *_JPEG_LS, *_JPEG_2000, _RLE})
 _PIXELS = (
     *("SamplesPerPixel", "PhotometricInterpretation", "PlanarConfiguration", "Rows", "Columns", "NumberOfFrames"),
     *("BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "PixelData", "ExtendedOffsetTable"),
@@ -128,11 +128,15 @@ def _require_readable(data: bytes) -> None:
     read_preamble(file, force=False)
     meta = read_dataset(file, is_implicit_VR=False, is_little_endian=True, stop_when=lambda tag, *_: tag.group != 2)
     if str(meta.TransferSyntaxUID) not in TRANSFER_SYNTAXES:  # without one the file is damaged
-        raise UnreadableImage(
-            "The transfer syntax of the DICOM instance is not read; accepted: uncompressed, JPEG Baseline, JPEG-LS, "
-            "JPEG 2000, RLE.",
-            cause="dicom-syntax",
-        )
+        raise _other_syntax()
+
+
+def _other_syntax() -> UnreadableImage:
+    return UnreadableImage(
+        "The transfer syntax of the DICOM instance is not read; accepted: uncompressed, JPEG Baseline, lossless JPEG "
+        "with 8 bits, JPEG-LS, JPEG 2000, RLE.",
+        cause="dicom-syntax",
+    )
 
 
 def _require_known(dataset: "Dataset") -> None:
@@ -168,7 +172,17 @@ def _image(dataset: "Dataset", frames: int) -> Image.Image | bytes:
             )
         if syntax in _JPEG and dataset.PhotometricInterpretation in dicom_jpeg.INTERPRETATIONS:
             return dicom_jpeg.name_colours(frame, dataset.PhotometricInterpretation)
+        if syntax in _JPEG_LOSSLESS:
+            return _lossless(frame, dataset)
     return Image.fromarray(dicom_samples.to_8_bits(_decode(dataset), dataset))
+
+
+def _lossless(frame: bytes, dataset: "Dataset") -> Image.Image:
+    """Raises UnreadableImage for more than 8 bits, which Pillow 13 does not read."""
+    if dataset.BitsAllocated != 8:
+        raise _other_syntax()
+    image = dicom_jpeg.decode_lossless(frame, dataset.PhotometricInterpretation)
+    return image if image.mode == "RGB" else Image.fromarray(dicom_samples.to_8_bits(np.asarray(image), dataset))
 
 
 def _decode(dataset: "Dataset") -> NDArray[Any]:
@@ -187,7 +201,7 @@ def _coded_size(frame: bytes, syntax: str) -> tuple[int, int] | None:
     if syntax in _JPEG_2000:  # ITU-T T.800, A.5.1: the marker SIZ comes first
         numbers = [int.from_bytes(frame[at : at + 4], "big") for at in range(8, 24, 4)]
         return (numbers[0] - numbers[2], numbers[1] - numbers[3]) if frame.startswith(b"\xff\x4f\xff\x51") else None
-    if syntax in _JPEG:
+    if syntax in (*_JPEG, *_JPEG_LOSSLESS):
         jpeg.read_structure(frame)
     return jpeg.frame_size(frame)
 

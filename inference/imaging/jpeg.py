@@ -21,6 +21,7 @@ _ENDINGS = tuple(bytes([pattern]) * 64 + END for pattern in (0x55, 0xAA))
 
 _PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
 _HUFFMAN = frozenset({0xC0, 0xC1})  # sequential
+_LOSSLESS = frozenset({0xC3, 0xC7, 0xCB, 0xCF})
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _SOF_LS = 0xF7  # ITU-T T.87
 _TABLES = frozenset({0xC4, 0xCC, 0xDB, 0xDD, _DNL})
@@ -41,6 +42,7 @@ class JpegStructure:
     body: bytes = b""
     sequential: bool = False
     progressive: bool = False
+    lossless: bool = False
     components: tuple[int, ...] = ()
     scans: int = 0
     precision: dict[tuple[int, int], int] = field(default_factory=dict)  # (component, coefficient): bits still missing
@@ -88,7 +90,7 @@ def read_structure(data: bytes) -> JpegStructure:
             scan = len(kept)
         elif marker in _FRAMES:
             found.progressive = marker in _PROGRESSIVE
-            found.sequential = marker in _HUFFMAN
+            found.sequential, found.lossless = marker in _HUFFMAN, marker in _LOSSLESS
             found.components = tuple(content[6::3])
         if marker == _SOS or marker in _FRAMES or marker in _TABLES or _is_needed(marker, content):
             kept.append(data[match.start() : at])

@@ -12,7 +12,7 @@ from inference.imaging.errors import ImageTooLarge
 STDIN = "-"
 MOST_BYTES = 20_000_000  # of an image, as the service takes them unless LUNAR_MAX_BODY_BYTES says otherwise
 # Of files in a folder. A file that is named itself may be called anything: its content decides.
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".heic", ".heif", ".avif"})
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".heic", ".heif", ".avif", ".dcm"})
 _PATTERN = frozenset("*?[")
 
 

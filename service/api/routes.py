@@ -2,13 +2,15 @@
 
 import asyncio
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from fastapi import APIRouter, BackgroundTasks, Query, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 
 from inference import __version__
 from inference.bundle.storage import CARD
+from inference.explainers.class_maps import ExplanationRequest, Render
 from inference.imaging.file_format import accepted_formats, media_type
 from inference.prediction.serialization import prevalence_reply
 from service import errors
@@ -23,7 +25,7 @@ from service.http.upload import FIELD, read_form
 from service.http.uploads import Upload
 from service.representations.documents import ExplainReply, PredictReply
 from service.representations.negotiation import negotiate, offered
-from service.representations.representation import Answered, Route
+from service.representations.representation import Answered, Representation, Route
 
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 
@@ -127,7 +129,9 @@ async def _answer(
     async def read(upload: Upload) -> ImageRequest:
         form = await read_form(request, upload)
         parameters = with_fields(query, form.fields)
-        explanation = renderer.narrow(parameters.explanation(), form.data)
+        explanation = parameters.explanation()
+        _require_pictures(explanation, representation)
+        explanation = renderer.narrow(explanation, form.data)
         return ImageRequest(
             form.data,
             parameters.tta,
@@ -153,3 +157,11 @@ async def _answer(
     else:  # megabytes, perhaps: outside the event loop, which answers everybody else meanwhile
         document = await asyncio.to_thread(renderer.render, answered)
     return Response(document.content, media_type=document.media_type, headers={"Vary": "Accept, Accept-Language"})
+
+
+def _require_pictures(explanation: ExplanationRequest | None, representation: Representation) -> None:
+    """Raises RequestValidationError for render=sr where there is no structured report."""
+    if explanation and explanation.render is None and not representation.report:
+        allowed = f"allowed with {representation.media_type}: {', '.join(get_args(Render))}"
+        message = f"sr is the structured report, which needs Accept: application/dicom; {allowed}"
+        raise RequestValidationError([{"type": "value_error", "loc": ("query", "render"), "msg": message}])

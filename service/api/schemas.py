@@ -88,11 +88,14 @@ class ExplainParameters(PredictParameters):
     target: Literal[ClassCode, "all"] | None = Field(
         None, description="Class to explain; default: the predicted", examples=["mel"]
     )
-    render: Render = Field("both", description="Which PNGs to encode")
+    render: Literal[Render, "sr"] = Field(
+        "both", description="Which PNGs to encode; sr, with Accept: application/dicom: the structured report instead"
+    )
 
     def explanation(self) -> ExplanationRequest:
-        """The request for class maps that `inference` takes."""
-        return ExplanationRequest.from_parameters(method=self.method, target=self.target, render=self.render)
+        """The request for class maps that `inference` takes; without PNGs for a structured report."""
+        render = None if self.render == "sr" else self.render
+        return ExplanationRequest.from_parameters(method=self.method, target=self.target, render=render)
 
 
 class RefusedReply(BaseModel):

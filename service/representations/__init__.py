@@ -12,6 +12,7 @@ REPRESENTATIONS: tuple[Representation, ...] = (
         "service.representations.dicom_documents:DicomDocument",
         extra="dicom",
         package="highdicom",
+        report=True,
     ),
     Representation(
         'multipart/related; type="application/dicom"',

@@ -15,9 +15,9 @@ class DicomDocument:
     """One instance: the picture if there is one, else the report."""
 
     def narrow(self, explanation: ExplanationRequest | None, data: bytes) -> ExplanationRequest | None:
-        """For a DICOM upload: one target, one method. Raises NotAcceptable."""
+        """For a DICOM upload: one target, one method, or no map for a report. Raises NotAcceptable."""
         require_dicom(data)
-        return one_picture(explanation, MEDIA_TYPE) if explanation else None
+        return one_picture(explanation, MEDIA_TYPE) if explanation and explanation.render else None
 
     def render(self, answered: Answered) -> Document:
         """The file. Raises NotAcceptable if the source has no identifiers."""

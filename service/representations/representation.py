@@ -57,7 +57,7 @@ class Representation:
 
     renderer: "module:class". routes: which answers can be represented so, and `quick` those of which `render` takes
     less time than handing it to a thread. extra: the optional dependencies that the renderer needs, and `package` one
-    of them.
+    of them. report: whether render=sr asks for one.
     """
 
     media_type: str
@@ -66,6 +66,7 @@ class Representation:
     quick: tuple[Route, ...] = ()
     extra: str | None = None
     package: str | None = None
+    report: bool = False
 
     @property
     def installed(self) -> bool:

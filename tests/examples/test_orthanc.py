@@ -16,6 +16,7 @@ from pydicom import Dataset, dcmread, uid
 
 from tests.support import http
 from tests.support.dicom_files import PATIENT, STUDY, dicom_file
+from tests.support.dicomweb import found_by_qido, modalities
 from tests.support.homes import copy_home
 from tests.support.paths import ROOT
 from tests.support.processes import free_port, stop, wait_until_up
@@ -65,15 +66,7 @@ def forwarding(orthanc: str, lunar: str, folder: Path) -> Iterator[Path]:
             yield log
         finally:
             stop(process)
-
-
-def found_by_qido(orthanc: str) -> list[dict]:
-    answer = http.get(f"{orthanc}/dicom-web/studies/{STUDY}/instances", headers={"Accept": "application/dicom+json"})
-    return answer.json() if answer.status_code == 200 else []
-
-
-def modalities(orthanc: str) -> list[str]:
-    return sorted(each["00080060"]["Value"][0] for each in found_by_qido(orthanc))
+    assert process.returncode == 0, "it ends when it is told to"
 
 
 def fetched_by_wado(orthanc: str, found: dict) -> Dataset:
@@ -100,14 +93,14 @@ def test_new_instances_get_their_results(starter_home: Path, tmp_path: Path) -> 
         wait_for(lambda: "trying again" in log.read_text(), "the example notices that Lunar is away")
         stow(orthanc, SENT[1])
         stow(orthanc, ANOTHER)
-        assert modalities(orthanc) == ["DMS"] * 3
+        assert modalities(orthanc, STUDY) == ["DMS"] * 3
         with running_service(copy_home(starter_home, tmp_path / "home"), port=str(lunar_port)):
             expected = ["DMS"] * 3 + ["OT"] * 2 + ["SR"] * 2
-            wait_for(lambda: modalities(orthanc) == expected, lambda: f"results\n{log.read_text()}")
+            wait_for(lambda: modalities(orthanc, STUDY) == expected, lambda: f"results\n{log.read_text()}")
             (tmp_path / "again").mkdir()
             with forwarding(orthanc, lunar, tmp_path / "again") as again:  # it knows nothing, and asks once more
                 wait_for(lambda: again.read_text().count("stored") >= 2, lambda: again.read_text())
-            assert modalities(orthanc) == expected
-        for each in found_by_qido(orthanc):
+            assert modalities(orthanc, STUDY) == expected
+        for each in found_by_qido(orthanc, STUDY):
             result = fetched_by_wado(orthanc, each)
             assert (result.StudyInstanceUID, result.PatientID) == (STUDY, PATIENT["PatientID"])

@@ -11,6 +11,7 @@ from pydicom import Dataset, FileMetaDataset, uid
 from pydicom.encaps import encapsulate
 from pydicom.pixels.processing import convert_color_space
 
+from tests.support.lossless_jpeg import lossless_jpeg
 from training.data.synthetic_lesions import draw_lesion
 
 WIDTH, HEIGHT = 60, 44
@@ -38,7 +39,9 @@ def dicom_file(
     if syntax == uid.JPEGBaseline8Bit:
         content = [_jpeg(pixels)] * frames
         dataset.PhotometricInterpretation = "YBR_FULL_422" if pixels.ndim == 3 else photometric
-    compressed = syntax in (uid.JPEGBaseline8Bit,)
+    if syntax in (uid.JPEGLossless, uid.JPEGLosslessSV1):
+        content = [lossless_jpeg(pixels, bits=tags.get("BitsStored", 8))] * frames
+    compressed = syntax in (uid.JPEGBaseline8Bit, uid.JPEGLossless, uid.JPEGLosslessSV1)
     dataset.PixelData = encapsulate(content) if compressed else b"".join(content) + b"\0" * (pixels.nbytes * frames % 2)
     dataset.file_meta.TransferSyntaxUID = uid.UID(syntax) if compressed else uid.ExplicitVRLittleEndian
     if not compressed and syntax in (uid.ImplicitVRLittleEndian, uid.DeflatedExplicitVRLittleEndian):

@@ -41,7 +41,7 @@ def originals() -> tuple[bytes, ...]:
 @cache
 def dicom_originals() -> tuple[bytes, ...]:
     """DICOM instances of every kind of pixels."""
-    compressed = (uid.JPEGBaseline8Bit, uid.JPEGLSLossless, uid.JPEG2000Lossless, uid.RLELossless)
+    compressed = (uid.JPEGBaseline8Bit, uid.JPEGLosslessSV1, uid.JPEGLSLossless, uid.JPEG2000Lossless, uid.RLELossless)
     small = drawing(width=48, height=40)
     return (
         *(dicom_file(small, syntax=each) for each in (uid.ImplicitVRLittleEndian, *compressed)),

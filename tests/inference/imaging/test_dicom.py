@@ -10,6 +10,7 @@ from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 from pydicom import Dataset, uid
 from pydicom.encaps import encapsulate
+from pydicom.pixels.processing import convert_color_space
 
 from inference.imaging import file_format
 from inference.imaging.decoding import Picture, decode
@@ -27,11 +28,13 @@ from tests.support.dicom_files import (
     ybr_full,
     ybr_full_422,
 )
+from tests.support.lossless_jpeg import lossless_jpeg
 from tests.support.mutations import dicom_originals, mutations
 from tests.support.profiles import ADOBE_RGB, encode_in, rgb_profile
 
 WIDE = drawing().astype(np.uint16) * 257
 WIDE_GREY = grey().astype(np.uint16) * 257
+YBR = convert_color_space(drawing(), "RGB", "YBR_FULL")
 SIGNED = grey().astype(np.int16) * 16 - 2048
 RESCALED = {"RescaleSlope": 2, "RescaleIntercept": -100}
 # The window's first value is what is stored as 0, its last what is stored as 255.
@@ -54,6 +57,11 @@ READ: dict[str, tuple[bytes, NDArray[np.uint8], float]] = {
     "a rescale and a window": (dicom_file(grey(), **MONO, **RESCALED, **WINDOW), grey(), 0.6),
     "JPEG": (dicom_file(syntax=uid.JPEGBaseline8Bit), drawing(), 4),
     "JPEG of grey": (dicom_file(grey(), syntax=uid.JPEGBaseline8Bit, **MONO), grey(), 2),
+    "lossless JPEG": (dicom_file(syntax=uid.JPEGLosslessSV1), drawing(), 0),
+    "lossless JPEG, process 14": (dicom_file(syntax=uid.JPEGLossless), drawing(), 0),
+    "lossless JPEG of grey": (dicom_file(grey(), syntax=uid.JPEGLosslessSV1, **MONO), grey(), 0),
+    "lossless JPEG of YBR_FULL": (dicom_file(YBR, syntax=uid.JPEGLosslessSV1, photometric="YBR_FULL"), drawing(), 1),
+    "lossless JPEG, several frames": (dicom_file(syntax=uid.JPEGLosslessSV1, frames=2), drawing(), 0),
     "JPEG-LS": (dicom_file(syntax=uid.JPEGLSLossless), drawing(), 0),
     "JPEG 2000": (dicom_file(syntax=uid.JPEG2000Lossless), drawing(), 0),
     "JPEG 2000 of 16 bits": (dicom_file(WIDE_GREY, syntax=uid.JPEG2000Lossless, **MONO), grey(), 0),
@@ -64,6 +72,7 @@ READ: dict[str, tuple[bytes, NDArray[np.uint8], float]] = {
     "several frames of JPEG": (dicom_file(syntax=uid.JPEGBaseline8Bit, frames=3), drawing(), 4),
 }  # fmt: skip
 GOOD, CODED = dicom_file(), dicom_file(syntax=uid.JPEGBaseline8Bit)
+LOSSLESS = dicom_file(syntax=uid.JPEGLosslessSV1)
 REFUSED: dict[str, tuple[bytes, type[ImageError], str]] = {
     "CT": (dicom_file(sop_class=uid.CTImageStorage), UnsupportedFormat, "no photograph. Accepted: VL Photographic"),
     "a deflated data set": (dicom_file(syntax=uid.DeflatedExplicitVRLittleEndian), UnreadableImage, "transfer syntax"),
@@ -71,6 +80,9 @@ REFUSED: dict[str, tuple[bytes, type[ImageError], str]] = {
                                    UnreadableImage, "transfer syntax"),
     "half a file": (GOOD[: len(GOOD) // 2], UnreadableImage, "damaged"),
     "half a JPEG": (CODED[: len(CODED) - 700], UnreadableImage, "damaged"),
+    "half a lossless JPEG": (LOSSLESS[: len(LOSSLESS) - 700], UnreadableImage, "damaged"),
+    "lossless JPEG of 12 bits": (dicom_file(WIDE_GREY >> 4, syntax=uid.JPEGLosslessSV1, BitsStored=12, HighBit=11,
+                                            **MONO), UnreadableImage, "lossless JPEG with 8 bits"),
     "no pixels": (dicom_file(PixelData=b""), UnreadableImage, "damaged"),
     "too many pixels": (dicom_file(Rows=60_000, Columns=60_000), ImageTooLarge, "60000 x 60000"),
     "no rows": (dicom_file(Rows=0), UnreadableImage, "no pixels"),
@@ -125,6 +137,23 @@ def test_a_jpeg_without_markers_has_the_colours_that_the_data_set_says(photometr
         syntax=uid.JPEGBaseline8Bit, PhotometricInterpretation=photometric, PixelData=encapsulate([frame])
     )
     assert np.abs(rgb(decode(data).rgb) - rgb(drawing())).mean() < 5
+
+
+def test_a_lossless_jpeg_that_lacks_bytes_of_its_pixels_is_refused() -> None:
+    """As a file: in an instance, a byte of padding may stand for the last one."""
+    frame = lossless_jpeg(drawing())
+    assert (decode(frame).rgb == drawing()).all()
+    for cut in range(1, 40):
+        with pytest.raises(UnreadableImage):
+            decode(frame[: -len(b"\xff\xd9") - cut])
+
+
+def test_a_lossless_jpeg_has_the_colours_that_its_marker_names() -> None:
+    """dcmtk writes JFIF, which means YCbCr, for YBR_FULL."""
+    jfif = b"\xff\xe0\0\x10JFIF\0\1\1\0\0\1\0\1\0\0"
+    frame = lossless_jpeg(YBR, markers=jfif)
+    data = dicom_file(syntax=uid.JPEGLosslessSV1, PhotometricInterpretation="YBR_FULL", PixelData=encapsulate([frame]))
+    assert np.abs(rgb(decode(data).rgb) - rgb(drawing())).mean() <= 1
 
 
 def test_a_jpeg_is_reduced_while_it_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -188,6 +217,7 @@ def test_mutated_instances_are_read_or_refused() -> None:
     assert 100 < read < 300, "the mutations are too tame or too wild"
 
 
-def test_a_large_picture_is_reduced() -> None:
-    picture: Picture = decode(GOOD, reduction=lambda width, height: 2)
+@pytest.mark.parametrize("data", [GOOD, LOSSLESS, lossless_jpeg(drawing())], ids=["uncompressed", "lossless", "a file"])
+def test_a_large_picture_is_reduced(data: bytes) -> None:
+    picture: Picture = decode(data, reduction=lambda width, height: 2)
     assert (picture.rgb.shape, picture.width) == ((HEIGHT // 2, WIDTH // 2, 3), WIDTH)

@@ -15,6 +15,7 @@ from inference.prediction.classifier import Classifier
 from inference.prediction.serialization import prediction_reply
 from lunar.__main__ import main
 from lunar.scoring import images, scorer
+from tests.support.dicom_files import PATIENT, STUDY, dicom_file
 from tests.support.lesion_images import lesion
 from tests.support.paths import STARTER
 from training.data.synthetic_lesions import draw_lesion
@@ -66,6 +67,16 @@ def test_lines_are_the_answers_of_the_api_after_the_file(
         assert answer["probabilities"] == pytest.approx(expected["probabilities"], abs=1e-5)
         assert answer["prediction"]["class"] == expected["prediction"]["class"]
         assert answer.keys() == {"file", "model", "options", *expected}
+
+
+def test_a_dicom_instance_in_a_folder_is_answered_without_its_patient(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.dcm").write_bytes(dicom_file())
+    assert main([*PREDICT, str(tmp_path)]) == 0
+    shown = capsys.readouterr()
+    assert lines(shown.out)[0]["prediction"]["class"]
+    assert not any(each in shown.out + shown.err for each in (*PATIENT.values(), STUDY))
 
 
 def test_images_are_found_in_every_way_and_once(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

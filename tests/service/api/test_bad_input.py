@@ -65,7 +65,7 @@ def test_bad_input(open_client: Callable[..., TestClient], request_: dict, statu
 
 @pytest.mark.parametrize(("query", "allowed"), [
     ("lang=fr", "'es' or 'en'"), ("tta=3", "1, 2, 4 or 8"), ("target=wart", "'vasc'"), ("method=lime", "'gradcam'"),
-    ("render=svg", "'both', 'heatmap' or 'overlay'"),
+    ("render=svg", "'both', 'heatmap', 'overlay' or 'sr'"), ("render=sr", "json: both, heatmap, overlay"),
     ("colour=red", "lang, tta, coverage, subject, study, method, target, render"), ("target=wart", "'vasc' or 'all'"),
 ])  # fmt: skip
 def test_a_wrong_value_names_the_allowed_ones(client: TestClient, query: str, allowed: str) -> None:

@@ -85,6 +85,8 @@ def test_operations_have_short_names_and_values_have_identifiers(client: TestCli
     assert len(set(names)) == len(names)
     method = next(each for each in document["paths"]["/explain"]["post"]["parameters"] if each["name"] == "method")
     assert method["schema"]["x-enum-varnames"] == ["GRADCAM_PLUS_PLUS", "GRADCAM", "ALL"]
+    render = next(each for each in document["paths"]["/explain"]["post"]["parameters"] if each["name"] == "render")
+    assert render["schema"]["enum"] == ["both", "heatmap", "overlay", "sr"]
 
 
 def test_the_tables_of_errors_have_every_problem_and_each_has_its_test() -> None:

@@ -91,6 +91,24 @@ def test_both_come_in_two_parts(client: TestClient) -> None:
     assert found[0].SOPInstanceUID == ask(client, "/predict").SOPInstanceUID
 
 
+def test_explain_gives_the_report_instead_if_it_is_asked_for(client: TestClient) -> None:
+    report = ask(client, "/predict")
+    for query in ("render=sr", "render=sr&target=all&method=all"):  # several maps would be no picture
+        found = ask(client, f"/explain?{query}")
+        assert (found.Modality, found.SOPInstanceUID) == ("SR", report.SOPInstanceUID)
+        assert len(items(found)) == len(items(report))
+    form = client.post("/explain", files={"file": SOURCE}, data={"render": "sr"}, headers=ONE)
+    assert dcmread(io.BytesIO(form.content)).SOPInstanceUID == report.SOPInstanceUID
+
+
+@pytest.mark.parametrize("accept", ["*/*", "image/png", "application/fhir+json", BOTH["Accept"]])
+def test_no_other_representation_has_the_report_by_that_name(client: TestClient, accept: str) -> None:
+    answer = client.post("/explain?render=sr", content=SOURCE, headers={"Accept": accept})
+    assert (answer.status_code, answer.json()["type"]) == (422, "urn:lunar:problem:invalid-parameter")
+    assert "needs Accept: application/dicom; allowed with " in answer.json()["detail"]
+    assert "both, heatmap, overlay" in answer.json()["detail"]
+
+
 def test_the_device_is_the_same_for_every_instance(client: TestClient) -> None:
     uids = [
         {each.UID for each in items(ask(client, "/predict", data)) if each.ValueType == "UIDREF"}
@@ -100,7 +118,8 @@ def test_the_device_is_the_same_for_every_instance(client: TestClient) -> None:
 
 
 @pytest.mark.parametrize(("data", "query", "words"), [
-    (lesion(), "", "send a DICOM instance"), (SOURCE, "?target=all", "one target"),
+    (lesion(), "", "send a DICOM instance"), (lesion(), "?render=sr", "send a DICOM instance"),
+    (SOURCE, "?target=all", "one target"),
     (dicom_file(SeriesInstanceUID="x"), "", "no valid identifiers"),
     (dicom_file(PatientID=["A1", "B2"]), "", "no valid identifiers"),
     (dicom_file(PatientID="7" * 65), "", "no valid identifiers"),
@@ -119,7 +138,7 @@ def test_a_patient_with_an_odd_birthday_and_an_accent_has_documents_too(client: 
     assert (found.PatientName, found.PatientBirthDate) == ("Núñez^Ana", "")
 
 
-@pytest.mark.parametrize("path", ["/predict", "/explain"])
+@pytest.mark.parametrize("path", ["/predict", "/explain", "/explain?render=sr"])
 @pytest.mark.parametrize("program", ["dciodvfy", "dcmdump"])
 @pytest.mark.slow
 def test_programs_of_others_find_no_error(client: TestClient, tmp_path: Path, program: str, path: str) -> None:
