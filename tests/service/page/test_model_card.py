@@ -202,6 +202,8 @@ def test_it_says_how_well_it_tells_other_images_or_that_it_cannot(
     assert measured in telling
     assert locale.percent(evaluation.test_flagged) in telling
     assert said["ood_limit"] in telling
+    for name, kind in evaluation.far.kinds.items():
+        assert f"{said['far_kinds'][name]}, {kind.images}: " in telling
     assert said["ood_none"] in silent
     assert said["ood_none"] not in telling
     assert said["ood_limit"] not in silent
