@@ -11,13 +11,37 @@ from inference.bundle.manifest import Interval, StrictModel
 MAX_COMPONENTS = 128
 
 
+class FarKind(StrictModel):
+    """One kind of images that are no dermoscopy and chose neither score nor threshold.
+
+    `auc`: area under the ROC curve, test images against these; both scored by single networks. `flagged`: share above
+    the threshold, scored as the model is served.
+    """
+
+    source: str
+    images: int = Field(ge=1)
+    auc: Interval
+    flagged: Interval
+
+
+class FarEvaluation(StrictModel):
+    """The detector on images far from dermoscopy, by kind.
+
+    `false_flags`: share of the test images above a threshold that was chosen on other images.
+    """
+
+    false_flags: Interval
+    kinds: dict[str, FarKind] = Field(min_length=1)
+
+
 class OodEvaluation(StrictModel):
     """The detector's threshold, and its results on test images and on photos that are not dermoscopic.
 
     `validation_kept` and `test_flagged` are shares: validation images below the threshold, test images above it. Of
     `photos`, `flagged` are above the threshold; `confident` are below it and predicted with medium or high confidence.
     `auc` is the area under the ROC curve of the scores, test images against photos. The `windows_` fields repeat this
-    for the photos together with their corners as images of their own.
+    for the photos together with their corners as images of their own. `far`: results on images that chose nothing;
+    None in bundles that were made before it was measured.
     """
 
     threshold: float = Field(gt=0, lt=1)
@@ -31,6 +55,7 @@ class OodEvaluation(StrictModel):
     windows: int = Field(ge=1)
     windows_flagged: int = Field(ge=0)
     windows_auc: Interval
+    far: FarEvaluation | None = None
 
     @model_validator(mode="after")
     def _counts(self) -> "OodEvaluation":

@@ -20,6 +20,8 @@ class SetRule(StrictModel):
     `least`: the probability from which each class belongs to the set; 0 for a class with fewer calibration images than
     the coverage needs, which is then always in the set. `measured`: of the images of each class, the share whose set
     holds it; None without images. `size`: mean number of classes in a set. `single`: share of sets with one class.
+    `single_right`: of the sets that name one class alone, by that class, the share that is right at the mix of the
+    measured images; None without such sets, and in bundles that were made before it was measured.
     """
 
     coverage: float = Field(gt=0, lt=1)
@@ -27,11 +29,12 @@ class SetRule(StrictModel):
     measured: dict[str, Interval | None]
     size: Interval
     single: Interval
+    single_right: dict[str, Interval | None] | None = None
 
-    @field_validator("least", "measured")
+    @field_validator("least", "measured", "single_right")
     @classmethod
-    def _every_class(cls, values: dict[str, object]) -> dict[str, object]:
-        if tuple(values) != CLASSES:
+    def _every_class(cls, values: dict[str, object] | None) -> dict[str, object] | None:
+        if values is not None and tuple(values) != CLASSES:
             raise ValueError(f"one value for each of {', '.join(CLASSES)} is required, in this order")
         return values
 

@@ -66,7 +66,26 @@ def _sets(sets: PredictionSets) -> str:
         f"| sets of one class | {' | '.join(_of(rule.single) for rule in sets.rules)} |",
         f"\nA coverage needs at least so many calibration images of a class: {needed}. The smallest class is "
         f"{smallest} with {sets.images[smallest]}.\n",
+        *_single_sets(sets),
     ])  # fmt: skip
+
+
+def _single_sets(sets: PredictionSets) -> list[str]:
+    """How many of the sets that name one class are right; nothing in bundles without that measurement."""
+    found = [rule.single_right for rule in sets.rules if rule.single_right is not None]
+    if len(found) < len(sets.rules):
+        return []
+    return [
+        "Of the sets that name a single class, by that class, the share that is right, cross-fitted. Unlike the table "
+        "above it depends on the mix of diagnoses: where a class is rarer, fewer of its sets are right.\n",
+        f"| the set's only class | {' | '.join(f'coverage {rule.coverage:.0%}' for rule in sets.rules)} |",
+        "| --- |" + " --- |" * len(sets.rules),
+        *(
+            f"| {code}: {BY_CODE[code].en} | {' | '.join(_or_none(right[code]) for right in found)} |"
+            for code in CLASSES
+        ),
+        "",
+    ]
 
 
 def _malignancy(calibration: MalignancyCalibration | None, alarms: RiskAlarms | None) -> str:

@@ -11,6 +11,7 @@ from inference.domain.taxonomy import BY_CODE, CLASSES
 from training.bundling.card_details import details_section
 from training.bundling.card_maps import maps_section
 from training.bundling.card_metadata import card_header
+from training.bundling.card_out_of_distribution import out_of_distribution_section
 from training.bundling.card_subgroups import subgroups_section
 from training.bundling.card_uncertainty import uncertainty_sections
 
@@ -59,7 +60,7 @@ def render_card(
         maps_section(maps),
         *subgroups_section(subgroups),
         *precisions,
-        _out_of_distribution(ood_evaluation, metrics),
+        out_of_distribution_section(ood_evaluation, metrics),
     )
     sections = (
         _intended(),
@@ -185,30 +186,6 @@ def _comparison(comparison: GraphComparison, unseen: str = "") -> str:
         f"{heat_maps.rank_correlation_of_95_percent:.3f} in 95 % of them; the peak is in another cell in "
         f"{heat_maps.peak_moved:.1%}.",
     ])  # fmt: skip
-
-
-def _out_of_distribution(ood: OodEvaluation | None, metrics: Metrics) -> str:
-    heading = "## Images that it was not made for\n\n"
-    if ood is None:
-        return f"{heading}It **cannot tell** them: no image gets the warning `out_of_distribution`.\n"
-    chosen_on = _chosen_on(metrics)
-    measured_on = HELD_OUT_IMAGES if metrics.on_held_out_images else "test images"
-    auc, windows_auc = _interval(ood.auc), _interval(ood.windows_auc)
-    return (
-        f"{heading}"
-        "The warning `out_of_distribution` means that an image's features lie off the main directions of the training "
-        f"images' features: sin^2 of the angle above {ood.threshold:.4f}. {ood.validation_kept:.1%} of the "
-        f"{chosen_on}, which the threshold was chosen on, stay below it; {ood.test_flagged:.1%} of the "
-        f"{measured_on} are flagged.\n\n"
-        f"Against the {ood.photos} photos in {ood.source}, which are no dermoscopy: AUROC {auc} with the "
-        f"{measured_on}, intervals by bootstrap over lesions and photos; {ood.flagged} of {ood.photos} photos are "
-        f"flagged, and {ood.confident} of them pass without the warning and with medium or high confidence. "
-        f"With their four corners as images of their own: AUROC {windows_auc}, {ood.windows_flagged} of "
-        f"{ood.windows} flagged.\n\n"
-        "These photos are far from dermoscopy, and the score was chosen on them: the numbers flatter it. Clinical "
-        "photographs of skin are nearer and were not measured: **no warning is no proof** that the model knows what "
-        "it sees.\n"
-    )
 
 
 def _interval(interval: Interval) -> str:

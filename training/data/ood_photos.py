@@ -54,7 +54,10 @@ def source() -> str:
 
 def photo_files() -> tuple[Path, ...]:
     """The paths of the photos. Raises ModuleNotFoundError without the packages."""
-    folders = ((_folder("skimage", "data"), _SCIKIT_IMAGE), (_folder("sklearn", "datasets/images"), _SCIKIT_LEARN))
+    folders = (
+        (package_folder("skimage", "data"), _SCIKIT_IMAGE),
+        (package_folder("sklearn", "datasets/images"), _SCIKIT_LEARN),
+    )
     return tuple(folder / name for folder, names in folders for name in names)
 
 
@@ -69,7 +72,8 @@ def windows(path: Path) -> Iterator[Window]:
             yield Window(path.stem, False, rgb[y : y + side, x : x + side])
 
 
-def _folder(package: str, folder: str) -> Path:
+def package_folder(package: str, folder: str) -> Path:
+    """A folder inside an installed package. Raises ModuleNotFoundError."""
     spec = find_spec(package)
     if spec is None or spec.origin is None:
         raise ModuleNotFoundError(f"{package} is not installed; training needs the photos in it.")

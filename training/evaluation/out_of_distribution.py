@@ -6,15 +6,24 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import binomtest
 
 from inference.bundle.manifest import Interval
-from inference.bundle.out_of_distribution import MAX_COMPONENTS, OodDetector, OodEvaluation, scores
+from inference.bundle.out_of_distribution import (
+    MAX_COMPONENTS,
+    FarEvaluation,
+    FarKind,
+    OodDetector,
+    OodEvaluation,
+    scores,
+)
 from inference.domain.probability import softmax
 from inference.domain.risk import MEDIUM_CONFIDENCE
 from inference.imaging.preprocessing import Preprocessing, fit
 from training.config import Config
 from training.data import ood_photos
 from training.data.data_split import DataSplit, Folds, Split
+from training.data.far_images import far_images
 from training.data.prepared_images import labels_of
 from training.evaluation.bootstrap import interval, lesion_weights
 from training.evaluation.evaluate import EvaluationResult, Predict, respond
@@ -31,13 +40,27 @@ COMPONENTS_OF_MEMBER, KEPT_OF_MEMBERS = 42, 0.93
 class Fitted:
     """Directions float16 [d, C], and the scores float64 [n] of images that the directions were not fitted to.
 
-    `kept` is the share of the validation images that must stay below the threshold.
+    `kept` is the share of the validation images that must stay below the threshold. `beyond`: which test images, bool
+    [n], are above a threshold that was chosen on other images. `networks`: how many networks the features [.., C] and
+    the directions consist of, in blocks of equal size; one of them scored each test image.
     """
 
     components: NDArray[np.float16]
     validation: NDArray[np.float64]
     test: NDArray[np.float64]
     kept: float
+    beyond: NDArray[np.bool_]
+    networks: int
+
+    def single_scores(self, pooled: NDArray[np.float32]) -> NDArray[np.float64]:
+        """The scores [n] of features [n, C], each image by one of the networks, in turn."""
+        found = np.empty(len(pooled))
+        rows, columns = len(self.components) // self.networks, pooled.shape[1] // self.networks
+        for network in range(self.networks):
+            own = slice(network * columns, (network + 1) * columns)
+            components = self.components[network * rows : (network + 1) * rows, own]
+            found[network :: self.networks] = scores(pooled[network :: self.networks, own], components)
+        return found
 
 
 def fit_ood_detector(
@@ -64,7 +87,8 @@ def _fit_split(predict: Predict, split: Split, *, spec: Preprocessing, evaluatio
     validation, test = (
         scores(features, components) for features in (evaluation.validation_features, evaluation.test_features)
     )
-    return Fitted(components, validation, test, KEPT)
+    beyond = test > choose_threshold(validation, KEPT)
+    return Fitted(components, validation, test, KEPT, beyond, networks=1)
 
 
 def _fit_folds(folds: Folds, evaluation: EvaluationResult) -> Fitted:
@@ -80,7 +104,18 @@ def _fit_folds(folds: Folds, evaluation: EvaluationResult) -> Fitted:
         own = find_components(features[~held_out], one_class, count=count)
         components[fold * count : (fold + 1) * count, columns] = own
         held_out_scores[held_out] = scores(features[held_out], own)
-    return Fitted(components, held_out_scores, held_out_scores, KEPT_OF_MEMBERS)
+    beyond = beyond_others(held_out_scores, folds.of_image)
+    return Fitted(components, held_out_scores, held_out_scores, KEPT_OF_MEMBERS, beyond, networks=folds.count)
+
+
+def beyond_others(held_out: NDArray[np.float64], of_image: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which scores [n] are above the threshold that the scores of the other folds give; `of_image`: each one's fold."""
+    beyond = np.empty(len(held_out), bool)
+    for fold in np.unique(of_image):
+        beyond[of_image == fold] = held_out[of_image == fold] > choose_threshold(
+            held_out[of_image != fold], KEPT_OF_MEMBERS
+        )
+    return beyond
 
 
 def find_components(pooled: NDArray[np.float32], labels: Labels, *, count: int = COMPONENTS) -> NDArray[np.float16]:
@@ -129,4 +164,46 @@ def _evaluate(
         windows=len(windows),
         windows_flagged=int(flagged.sum()),
         windows_auc=auc(np.ones_like(whole)),
+        far=_evaluate_far(predict, fitted, spec=spec, lesions=evaluation.test.lesion_ids, seed=seed),
+    )
+
+
+def _evaluate_far(
+    predict: Predict, fitted: Fitted, *, spec: Preprocessing, lesions: NDArray[np.str_], seed: int
+) -> FarEvaluation:
+    """`lesions` [n]: of the test images."""
+    weights = lesion_weights(lesions, resamples=1000, seed=seed)
+    return FarEvaluation(
+        false_flags=interval((weights @ fitted.beyond) / weights.sum(axis=1)),
+        kinds={
+            far.kind: measure_kind(
+                predict(np.stack([fit(rgb, spec) for rgb in far.images])).pooled,
+                fitted,
+                source=far.source,
+                lesions=lesions,
+                seed=seed,
+            )
+            for far in far_images()
+        },
+    )
+
+
+def measure_kind(
+    pooled: NDArray[np.float32], fitted: Fitted, *, source: str, lesions: NDArray[np.str_], seed: int
+) -> FarKind:
+    """Measure the detector on features [m, C] of one kind of images; `lesions` [n]: of the test images.
+
+    The area has the interval of the bootstrap over lesions and images, the share that is flagged the exact binomial one
+    (Clopper and Pearson 1934), because a bootstrap has no width where all are flagged.
+    """
+    score = np.append(fitted.test, fitted.single_scores(pooled))
+    groups = np.append(lesions, [f"{source} {number}" for number in range(len(pooled))])
+    weights = lesion_weights(groups, resamples=1000, seed=seed)
+    flags = scores(pooled, fitted.components) > choose_threshold(fitted.validation, fitted.kept)
+    ends = binomtest(int(flags.sum()), len(flags)).proportion_ci(0.95, "exact")
+    return FarKind(
+        source=source,
+        images=len(pooled),
+        auc=interval(roc_areas(np.arange(len(score)) >= len(fitted.test), score, weights)),
+        flagged=Interval(value=float(flags.mean()), low=float(ends.low), high=float(ends.high)),
     )

@@ -11,6 +11,7 @@ from math import ceil
 import numpy as np
 from numpy.typing import NDArray
 
+from inference.bundle.manifest import Interval
 from inference.bundle.prediction_sets import COVERAGES, PredictionSets, SetRule
 from inference.domain.taxonomy import CLASSES
 from training.evaluation.bootstrap import Weights, interval, interval_if_defined
@@ -66,15 +67,22 @@ def _measure(coverage: float, least: NDArray[np.float64], *, parts: Sequence[Par
     ])  # fmt: skip
     covered, size = sets[np.arange(len(test)), test.labels], sets.sum(axis=1)
     total = weights.sum(axis=1)
-    with np.errstate(invalid="ignore"):
-        of_class = {
-            code: interval_if_defined((weights @ (covered & own)) / (weights @ own))
-            for code, own in ((code, test.labels == number) for number, code in enumerate(CLASSES))
-        }
     return SetRule(
         coverage=coverage,
         least=dict(zip(CLASSES, map(float, least), strict=True)),
-        measured=of_class,
+        measured=_shares(covered, [test.labels == number for number in range(len(CLASSES))], weights),
         size=interval((weights @ size) / total),
         single=interval((weights @ (size == 1)) / total),
+        single_right=_shares(covered, [(size == 1) & sets[:, number] for number in range(len(CLASSES))], weights),
     )
+
+
+def _shares(
+    held: NDArray[np.bool_], groups: Sequence[NDArray[np.bool_]], weights: Weights
+) -> dict[str, Interval | None]:
+    """Of the images of each class's group, bool [m], the share whose set holds the true class; None without images."""
+    with np.errstate(invalid="ignore"):
+        return {
+            code: interval_if_defined((weights @ (held & own)) / (weights @ own))
+            for code, own in zip(CLASSES, groups, strict=True)
+        }

@@ -92,6 +92,12 @@ def test_what_was_written_is_what_is_read(folder: Path, starter: Bundle) -> None
     assert read.evaluation == starter.ood_detector.evaluation
 
 
+def test_a_bundle_from_before_far_images_were_measured_opens(folder: Path, starter: Bundle) -> None:
+    content = starter.ood_detector.evaluation.model_dump(mode="json", exclude={"far"})
+    put(folder, {"novelty.npz": npz(components=BASIS), "novelty.json": json.dumps(content).encode()})
+    assert open_bundle(folder).ood_detector.evaluation.far is None
+
+
 @pytest.mark.parametrize(("components", "cause"), [
     (b"rubbish", r"novelty\.npz cannot be read"),
     (npz(components=np.array([{"a": 1}], dtype=object)), r"novelty\.npz cannot be read"),

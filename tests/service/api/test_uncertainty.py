@@ -128,5 +128,8 @@ def test_page_and_card_say_it_in_words(
     assert f"{LOCALES[language].decimal(35 * found.value, digits=1)} (" in shown
     assert f"{LOCALES[language].decimal(35 * (1 - found.value), digits=1)} (" in shown
     assert texts["card"]["certainty"]["prevalence_now"].format(name="ham10000") in card
+    right = starter.uncertainty.prediction_sets.rules[1].single_right["mel"]
+    alone = card.partition(f"<caption>{texts['card']['certainty']['single_caption']}")[2].partition("</table>")[0]
+    assert LOCALES[language].percent(right.value).replace("\u202f", " ") in alone
     wrong = " ".join(client.get(f"/model-card?lang={language}&melanomas=many").text.split())
     assert texts["card"]["frequencies"]["wrong"].format(melanomas=20) in wrong

@@ -148,7 +148,7 @@ def test_every_chart_is_named_and_has_a_table_behind_it(show: Callable[..., str]
     assert sum("chart roc" in each for each in drawn) == 8
     assert sum("chart reliability" in each for each in drawn) == 1
     assert sum("interval" in each for each in drawn) == 7 + len(OVERALL)
-    assert html.count("<details>") == 2
+    assert html.count("<details>") == 3  # two tables, and images far from dermoscopy
     behind = words(html.partition("<details>")[2])
     for code in CLASSES:
         assert BY_CODE[code].en in behind
@@ -202,6 +202,8 @@ def test_it_says_how_well_it_tells_other_images_or_that_it_cannot(
     assert measured in telling
     assert locale.percent(evaluation.test_flagged) in telling
     assert said["ood_limit"] in telling
+    for name, kind in evaluation.far.kinds.items():
+        assert f"{said['far_kinds'][name]}, {kind.images}: " in telling
     assert said["ood_none"] in silent
     assert said["ood_none"] not in telling
     assert said["ood_limit"] not in silent

@@ -9,8 +9,15 @@ from inference.bundle.out_of_distribution import scores
 from inference.bundle.storage import Bundle
 from inference.imaging.decoding import decode
 from training.bundling.model_card import render_card
+from training.data.far_images import far_images
 from training.data.ood_photos import photo_files, windows
-from training.evaluation.out_of_distribution import choose_threshold, find_components
+from training.evaluation.out_of_distribution import (
+    Fitted,
+    beyond_others,
+    choose_threshold,
+    find_components,
+    measure_kind,
+)
 
 pytestmark = pytest.mark.numeric
 
@@ -86,6 +93,44 @@ def test_the_photos_are_what_the_wheels_ship() -> None:
     assert [each.rgb.shape for each in corners] == [(side, side, 3)] * 4
     assert not any(each.whole for each in corners)
     assert (corners[-1].rgb == whole.rgb[-side:, -side:]).all()
+
+
+def test_far_images_are_the_same_each_time_and_chose_nothing() -> None:
+    one, other = far_images(), far_images()
+    assert [far.kind for far in one] == ["pictures", "faces", "digits", "documents", "textures"]
+    assert [len(far.images) for far in one] == [8, 100, 100, 100, 100]
+    for far, again in zip(one, other, strict=True):
+        assert all(np.array_equal(a, b) for a, b in zip(far.images, again.images, strict=True))
+        assert all(rgb.dtype == np.uint8 and rgb.shape[2] == 3 and rgb.std() > 0 for rgb in far.images)
+        assert len({rgb.tobytes() for rgb in far.images}) == len(far.images)
+    chosen_on = {decode(path.read_bytes()).rgb.tobytes() for path in photo_files()}
+    assert not chosen_on & {rgb.tobytes() for rgb in one[0].images}
+
+
+def test_far_images_are_scored_by_one_network_in_turn_and_flagged_by_all() -> None:
+    """Two networks of three features: the first knows the first axis, the second its second one."""
+    components = np.zeros((2, 6), np.float16)
+    components[0, 0] = components[1, 4] = 1
+    known = np.linspace(0, 0.2, 100)
+    fitted = Fitted(components, known, known, 0.95, known > 0.19, networks=2)
+    pooled = np.array([[1, 0, 0, 1, 0, 0], [1, 0, 0, 0, 1, 0], [0, 1, 0, 0, 1, 0]], np.float32)
+    assert fitted.single_scores(pooled) == pytest.approx([0, 0, 1])
+    assert scores(pooled, components) == pytest.approx([0.5, 0, 0.5])
+    lesions = np.array([f"HAM_{number}" for number in range(100)])
+    found = measure_kind(pooled, fitted, source="three", lesions=lesions, seed=1)
+    assert (found.source, found.images) == ("three", 3)
+    assert found.auc.value == pytest.approx((0.5 + 0.5 + 100) / 300), "two tie with the lowest of 100"
+    assert found.auc.low < found.auc.value < found.auc.high
+    assert found.flagged.value == pytest.approx(2 / 3)
+    # Clopper and Pearson by their definition: at each end the other tail holds 2.5 %.
+    assert binom.sf(1, 3, found.flagged.low) == pytest.approx(0.025)
+    assert binom.cdf(2, 3, found.flagged.high) == pytest.approx(0.025)
+
+
+def test_false_flags_come_from_thresholds_of_the_other_folds() -> None:
+    held_out = np.concatenate([np.linspace(0, 0.1, 50), np.linspace(0.2, 0.3, 50)])
+    fold = np.repeat([0, 1], 50)
+    assert beyond_others(held_out, fold).tolist() == [False] * 50 + [True] * 50
 
 
 def test_a_card_without_a_detector_says_that_it_cannot_tell(starter: Bundle) -> None:

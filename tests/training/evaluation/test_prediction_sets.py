@@ -51,18 +51,22 @@ def test_what_is_measured_was_fitted_to_other_images() -> None:
     weights = lesion_weights(lesions, resamples=20, seed=1)
     found = fit_prediction_sets(CALIBRATION.labels, CALIBRATION.probabilities, parts=parts, weights=weights)
     rule = found.rules[1]
-    covered, sizes = [], []
+    covered, sizes, alone = [], [], []
     for part in parts:
         least = least_probabilities(part.calibration.labels, part.calibration.probabilities, 0.9)
         for label, probabilities in zip(part.test.labels, part.test.probabilities, strict=True):
             chosen = {c for c in range(7) if probabilities[c] >= least[c] or c == probabilities.argmax()}
             sizes.append(len(chosen))
             covered.append((label, label in chosen))
+            alone += [(min(chosen), label in chosen)] if len(chosen) == 1 else []
     assert rule.size.value == pytest.approx(np.mean(sizes))
     assert rule.single.value == pytest.approx(np.mean(np.array(sizes) == 1))
     for number, code in enumerate(CLASSES):
         own = [hit for label, hit in covered if label == number]
         assert rule.measured[code].value == pytest.approx(np.mean(own))
+        named = [hit for only, hit in alone if only == number]
+        assert rule.single_right[code].value == pytest.approx(np.mean(named))
+        assert rule.single_right[code].low <= np.mean(named) <= rule.single_right[code].high
     assert found.images["nv"] == (CALIBRATION.labels == 5).sum()
 
 
