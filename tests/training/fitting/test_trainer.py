@@ -14,6 +14,7 @@ import pytest
 from tests.support.configs import PLATEAU, config_of
 from tests.support.drawn_splits import drawn_split
 from tests.support.paths import ROOT
+from tests.support.small_runs import PRECISIONS
 from tests.support.waiting import LIMIT_S
 from training.config import Config, StageConfig
 from training.fitting import trainer
@@ -100,81 +101,43 @@ def test_mixed_precision_does_not_leak_and_is_exported_in_float32() -> None:
         assert (one == other).all()
 
 
-SCRIPT = """
-import json, os, signal, sys
-from pathlib import Path
-import keras, tensorflow as tf
-if sys.argv[2] != "cpu":
-    tf.config.set_logical_device_configuration(
-        tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2)
-from tests.support.configs import EVERYTHING, NOTHING, PLATEAU, config_of
-from tests.support.drawn_splits import drawn_split
-from training.fitting import trainer
-from training.networks import network as model
-from training.fitting.checkpoints import Checkpoints
-from training.config import StageConfig
-keras.utils.set_random_seed(3)
-tf.config.experimental.enable_op_determinism()
-alone = sys.argv[2] != "mirrored"
-SIZE = 32  # nothing that is compared depends on it
-config = config_of(
-    size=SIZE,
-    optimiser=PLATEAU.model_copy(update={"precision": sys.argv[3]}),
-    augment=EVERYTHING if sys.argv[2] == "cpu" else NOTHING,
-    dropout=0.2 if sys.argv[2] == "cpu" else 0.0,
-    warm_up=StageConfig(layers=0, epochs=2, learning_rate=1e-4, patience=10),
-    fine_tune=StageConfig(layers=30, epochs=3 if sys.argv[2] == "cpu" else 1, learning_rate=1e-4, patience=10),
-)
-strategy = None if alone else tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-keras.config.set_dtype_policy(sys.argv[3])
-network = model.build(config.model, strategy=strategy)
-keras.config.set_dtype_policy("float32")
-for layer in network.backbone.layers if sys.argv[2] != "cpu" else ():
-    if isinstance(layer, keras.layers.Dropout):
-        layer.rate = 0.0  # each device draws its own
-class Whole(Checkpoints):
-    def prune(self, stage, progress):
-        pass  # the test compares the optimiser's state at the end
-class Killed(Whole):
-    def save(self, stage, progress, **arrays):
-        if stage == "fine_tune" and progress.epoch == 3:  # trained, and not yet in a checkpoint
-            os.kill(os.getpid(), signal.SIGKILL)
-        super().save(stage, progress, **arrays)
-context = trainer.TrainingContext(
-    network, drawn_split(32, size=SIZE), drawn_split(16, size=SIZE), config,
-    (Killed if "killed" in sys.argv else Whole)(Path(sys.argv[1])))
-plan = {"warm_up": config.warm_up, "fine_tune": config.fine_tune}
-print(json.dumps({name: trainer.fit(context, stage, name=name) for name, stage in plan.items()}))
-"""
-
-
-def start(folder: Path, kind: str, precision: str, *more: str) -> "subprocess.Popen[str]":
-    environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
+def start(how: str, folder: Path, *precision: str) -> "subprocess.Popen[str]":
     return subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, str(folder), kind, precision, *more],
+        [sys.executable, "-m", "tests.support.small_runs", how, str(folder), *precision],
         cwd=ROOT,
-        env=environment,
+        env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
 
 
-def finish(process: "subprocess.Popen[str]") -> dict:
+def finish(process: "subprocess.Popen[str]") -> dict[str, dict]:
     output, errors = process.communicate(timeout=LIMIT_S)
     assert process.returncode == 0, errors
-    return json.loads(output.splitlines()[-1])
+    return dict(json.loads(output.splitlines()[-1]))
 
 
-@pytest.mark.parametrize("precision", ["float32", "mixed_float16"])
-def test_a_resumed_run_has_the_result_of_an_uninterrupted_one(tmp_path: Path, precision: str) -> None:
-    """kill -9 in the third epoch of the second stage; the next process goes on after the second."""
-    whole = finish(start(tmp_path / "whole", "cpu", precision))
-    killed = start(tmp_path / "killed", "cpu", precision, "killed")
-    _, errors = killed.communicate(timeout=LIMIT_S)
-    assert killed.returncode == -signal.SIGKILL, errors
-    assert Checkpoints(tmp_path / "killed").latest("fine_tune")[0].epoch == 2
-    resumed = finish(start(tmp_path / "killed", "cpu", precision))
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, dict], dict[str, dict]]:
+    """A folder of uninterrupted runs and of runs that were stopped and resumed, and the histories of both."""
+    folder = tmp_path_factory.mktemp("runs")
+    whole, stopped = (start(how, folder / how) for how in ("whole", "stopped"))
+    _, errors = stopped.communicate(timeout=LIMIT_S)
+    assert stopped.returncode == -signal.SIGKILL, errors
+    for precision in PRECISIONS:
+        latest = Checkpoints(folder / "stopped" / precision).latest("fine_tune")
+        assert latest
+        assert latest[0].epoch == 2
+    return folder, finish(whole), finish(start("whole", folder / "stopped"))
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_a_resumed_run_has_the_result_of_an_uninterrupted_one(
+    runs: tuple[Path, dict[str, dict], dict[str, dict]], precision: str
+) -> None:
+    """Ended in the third epoch of the second stage; the next process goes on after the second."""
+    folder, whole, resumed = runs[0], runs[1][precision], runs[2][precision]
     assert {stage: history.keys() for stage, history in resumed.items()} == {
         stage: history.keys() for stage, history in whole.items()
     }
@@ -185,7 +148,7 @@ def test_a_resumed_run_has_the_result_of_an_uninterrupted_one(tmp_path: Path, pr
             # Without the optimiser's state an accuracy was 0.06 in place of 0.19.
             assert resumed[stage][name] == pytest.approx(values, abs=1e-4), f"{stage} {name}"
     assert len(whole["fine_tune"]["val_loss"]) == 3
-    ends = [Checkpoints(tmp_path / name).latest("fine_tune") for name in ("whole", "killed")]
+    ends = [Checkpoints(folder / name / precision).latest("fine_tune") for name in ("whole", "stopped")]
     for one, other in zip(ends[0][1] + ends[0][2], ends[1][1] + ends[1][2], strict=True):
         # The optimiser's state, too, and in it the scale of the loss.
         np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-4)
@@ -193,8 +156,8 @@ def test_a_resumed_run_has_the_result_of_an_uninterrupted_one(tmp_path: Path, pr
 
 @pytest.mark.parametrize(("precision", "within"), [("float32", 1e-4), ("mixed_float16", 0.02)])
 def test_two_devices_give_the_loss_of_one(tmp_path: Path, precision: str, within: float) -> None:
-    kinds = ("single", "mirrored")
-    one, two = [finish(process) for process in [start(tmp_path / kind, kind, precision) for kind in kinds]]
+    processes = [start(kind, tmp_path / kind, precision) for kind in ("single", "mirrored")]
+    one, two = [finish(process)[precision] for process in processes]
     for stage in ("warm_up", "fine_tune"):
         assert two[stage]["loss"] == pytest.approx(one[stage]["loss"], abs=within)
         assert two[stage]["val_loss"] == pytest.approx(one[stage]["val_loss"], abs=within)
