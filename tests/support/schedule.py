@@ -9,7 +9,13 @@ from pathlib import Path
 import pytest
 
 # A session fixture that takes long to make -> the group of all tests that use it.
-GROUP_OF_FIXTURE = {"v2m_network": "v2m", "guarded": "guarded", "open_page": "guarded"}
+GROUP_OF_FIXTURE = {
+    "v2m_network": "v2m",
+    "guarded": "guarded",
+    "open_page": "guarded",
+    "observed": "observed",
+    "made": "quantisation",
+}
 
 # Files and folders that take a quarter of a minute and more, the longest first.
 LONGEST = (
