@@ -4,12 +4,15 @@ import json
 import os
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import nbformat
 import pytest
 from nbclient import NotebookClient
+from traitlets.config import Config
 
 from tests.support.paths import ROOT
+from tests.support.waiting import LIMIT_S
 
 pytestmark = pytest.mark.slow
 NOTEBOOK = ROOT / "notebooks" / "train_on_colab.ipynb"
@@ -69,7 +72,14 @@ def test_it_runs_from_nothing_to_an_answer(real_data: Path, tmp_path: Path, monk
     monkeypatch.setenv("LUNAR_HOME", str(tmp_path))
     monkeypatch.setenv("JUPYTER_PLATFORM_DIRS", "1")
     notebook = nbformat.read(NOTEBOOK, as_version=4)
-    NotebookClient(notebook, timeout=None, resources={"metadata": {"path": str(NOTEBOOK.parent)}}).execute()
+    with TemporaryDirectory() as sockets:  # a TCP port may be taken between its choice and the start of the kernel
+        NotebookClient(
+            notebook,
+            timeout=None,
+            startup_timeout=int(LIMIT_S),
+            resources={"metadata": {"path": str(NOTEBOOK.parent)}},
+            config=Config({"KernelManager": {"transport": "ipc", "ip": f"{sockets}/kernel"}}),
+        ).execute()
     *_, trained, curves, numbers, promoted, archive, answer = code_cells(notebook)
     assert "is version 1, alias candidate" in printed(trained)
     assert [output.output_type for output in curves.outputs] == ["display_data"] * 4
