@@ -1,8 +1,7 @@
-"""The notebook for Colab, executed from its first to its last cell on smoke.toml; the command line gives the same."""
+"""The notebook for Colab, executed from its first to its last cell on the smoke configuration."""
 
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,16 +11,11 @@ import pytest
 from nbclient import NotebookClient
 from traitlets.config import Config
 
-from inference.bundle.manifest import Manifest
-from inference.registry.bundle_cache import BundleCache
-from inference.registry.mlflow_registry import Registry
-from inference.settings import RegistrySettings
 from tests.support.paths import ROOT
 from tests.support.waiting import LIMIT_S
 
 pytestmark = pytest.mark.slow
 NOTEBOOK = ROOT / "notebooks" / "train_on_colab.ipynb"
-SMOKE = "training/configs/smoke.toml"
 
 
 def code_cells(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
@@ -71,19 +65,14 @@ def test_the_curves_are_those_of_the_last_of_several_runs(tmp_path: Path) -> Non
     assert names["report"] == tmp_path / "runs" / "a-last" / "report"
 
 
-@pytest.fixture(scope="module")
-def executed(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, nbformat.NotebookNode]:
-    """Its LUNAR_HOME, and the notebook with its results; TensorFlow's operations are deterministic."""
-    home = tmp_path_factory.mktemp("home")
+def test_it_runs_from_nothing_to_an_answer(real_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LUNAR_NOTEBOOK_CONFIG", "training/configs/smoke.toml")
+    monkeypatch.setenv("LUNAR_NOTEBOOK_FETCH", "no")
+    monkeypatch.setenv("LUNAR_DATA", str(real_data))
+    monkeypatch.setenv("LUNAR_HOME", str(tmp_path))
+    monkeypatch.setenv("JUPYTER_PLATFORM_DIRS", "1")
     notebook = nbformat.read(NOTEBOOK, as_version=4)
-    # A TCP port may be taken between its choice and the start of the kernel; a socket in a new folder is not.
-    with pytest.MonkeyPatch.context() as environment, TemporaryDirectory() as sockets:
-        environment.setenv("LUNAR_NOTEBOOK_CONFIG", SMOKE)
-        environment.setenv("LUNAR_NOTEBOOK_FETCH", "no")
-        environment.setenv("LUNAR_DATA", str(real_data))
-        environment.setenv("LUNAR_HOME", str(home))
-        environment.setenv("TF_DETERMINISTIC_OPS", "1")
-        environment.setenv("JUPYTER_PLATFORM_DIRS", "1")
+    with TemporaryDirectory() as sockets:  # a TCP port may be taken between its choice and the start of the kernel
         NotebookClient(
             notebook,
             timeout=None,
@@ -91,37 +80,11 @@ def executed(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple
             resources={"metadata": {"path": str(NOTEBOOK.parent)}},
             config=Config({"KernelManager": {"transport": "ipc", "ip": f"{sockets}/kernel"}}),
         ).execute()
-    return home, notebook
-
-
-def test_it_runs_from_nothing_to_an_answer(executed: tuple[Path, nbformat.NotebookNode]) -> None:
-    home, notebook = executed
     *_, trained, curves, numbers, promoted, archive, answer = code_cells(notebook)
     assert "is version 1, alias candidate" in printed(trained)
     assert [output.output_type for output in curves.outputs] == ["display_data"] * 4
     assert "macro avg" in printed(numbers)
     assert "@champion is version 1" in printed(promoted)
-    assert (home / "bundle.zip").stat().st_size > 1e6
+    assert (tmp_path / "bundle.zip").stat().st_size > 1e6
     assert "MB" in printed(archive)
     assert set(json.loads(printed(answer)[printed(answer).index("{") :])["probabilities"]) >= {"mel", "nv"}
-
-
-def test_the_same_run_by_the_command_line_has_the_same_result(
-    executed: tuple[Path, nbformat.NotebookNode], real_data: Path, tmp_path: Path
-) -> None:
-    """Two complete training runs on real images, in processes of their own."""
-    environment = os.environ | {"LUNAR_HOME": str(tmp_path), "LUNAR_DATA": str(real_data), "TF_DETERMINISTIC_OPS": "1"}
-    command = [sys.executable, "-m", "training", "run", SMOKE]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    one, other = (candidate(Registry(RegistrySettings(home=home))) for home in (executed[0], tmp_path))
-    assert one.data.images["test"] == 27
-    assert one.metrics.confusion == other.metrics.confusion
-    assert one.temperature == pytest.approx(other.temperature, rel=1e-6)
-    for name, each in one.metrics.overall.items():
-        assert each.model_dump() == pytest.approx(other.metrics.overall[name].model_dump(), abs=1e-6)
-
-
-def candidate(registry: Registry) -> Manifest:
-    """The manifest of what the run has published."""
-    return BundleCache(registry.home).fetch(registry.resolve("candidate"), registry).manifest

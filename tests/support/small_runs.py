@@ -1,8 +1,8 @@
-"""python -m tests.support.small_runs HOW FOLDER: two stages in each precision; prints their histories as JSON.
+"""python -m tests.support.small_runs HOW FOLDER [PRECISION]: runs of two stages; prints their histories as JSON.
 
-HOW is `whole`, `stopped` (each ends in the third epoch of its second stage, the last one by kill -9) or `devices` (each
-on one device and on two). Processes of their own: TensorFlow divides the processor before anything else is done, and
-one is killed. A process does several runs, because TensorFlow takes longer to start than a run.
+HOW is `whole` or `stopped`, one run in each precision (stopped: each ends in the third epoch of its second stage, the
+last one by kill -9), or `single` or `mirrored`, one run in PRECISION on one of two devices or on both. Processes of
+their own: TensorFlow divides the processor before anything else is done, and one is killed.
 """
 
 import json
@@ -95,27 +95,27 @@ def resumable(folder: Path, *, stopped: bool) -> Iterator[tuple[str, object]]:
             yield precision, train(build(config), config, kind(folder / precision))
 
 
-def on_devices(folder: Path) -> Iterator[tuple[str, object]]:
-    """Two runs for each precision, on one device and on two."""
+def on_devices(folder: Path, precision: str, *, mirrored: bool) -> Iterator[tuple[str, object]]:
+    """One run on one of two devices, or on both."""
     (processor,) = tf.config.list_physical_devices("CPU")
     tf.config.set_logical_device_configuration(processor, [tf.config.LogicalDeviceConfiguration()] * 2)
-    for precision in PRECISIONS:
-        config = configuration(precision, devices=True)
-        for name in ("single", "mirrored"):
-            strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]) if name == "mirrored" else None
-            network = build(config, strategy)
-            for layer in network.backbone.layers:
-                if isinstance(layer, keras.layers.Dropout):
-                    layer.rate = 0.0
-            yield f"{precision} {name}", train(network, config, Whole(folder / precision / name))
+    config = configuration(precision, devices=True)
+    network = build(config, tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]) if mirrored else None)
+    for layer in network.backbone.layers:
+        if isinstance(layer, keras.layers.Dropout):
+            layer.rate = 0.0
+    yield precision, train(network, config, Whole(folder))
 
 
-def main(how: str, folder: Path) -> None:
+def main(how: str, folder: Path, *precision: str) -> None:
     """Run and print."""
     tf.config.experimental.enable_op_determinism()
-    runs = on_devices(folder) if how == "devices" else resumable(folder, stopped=how == "stopped")
+    if precision:
+        runs = on_devices(folder, *precision, mirrored=how == "mirrored")
+    else:
+        runs = resumable(folder, stopped=how == "stopped")
     print(json.dumps(dict(runs)))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]))
+    main(sys.argv[1], Path(sys.argv[2]), *sys.argv[3:])

@@ -101,9 +101,9 @@ def test_mixed_precision_does_not_leak_and_is_exported_in_float32() -> None:
         assert (one == other).all()
 
 
-def start(how: str, folder: Path) -> "subprocess.Popen[str]":
+def start(how: str, folder: Path, *precision: str) -> "subprocess.Popen[str]":
     return subprocess.Popen(
-        [sys.executable, "-m", "tests.support.small_runs", how, str(folder)],
+        [sys.executable, "-m", "tests.support.small_runs", how, str(folder), *precision],
         cwd=ROOT,
         env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"},
         stdout=subprocess.PIPE,
@@ -154,10 +154,10 @@ def test_a_resumed_run_has_the_result_of_an_uninterrupted_one(
         np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-4)
 
 
-def test_two_devices_give_the_loss_of_one(tmp_path: Path) -> None:
-    found = finish(start("devices", tmp_path))
-    for precision, within in (("float32", 1e-4), ("mixed_float16", 0.02)):
-        one, two = (found[f"{precision} {devices}"] for devices in ("single", "mirrored"))
-        for stage in ("warm_up", "fine_tune"):
-            assert two[stage]["loss"] == pytest.approx(one[stage]["loss"], abs=within)
-            assert two[stage]["val_loss"] == pytest.approx(one[stage]["val_loss"], abs=within)
+@pytest.mark.parametrize(("precision", "within"), [("float32", 1e-4), ("mixed_float16", 0.02)])
+def test_two_devices_give_the_loss_of_one(tmp_path: Path, precision: str, within: float) -> None:
+    processes = [start(kind, tmp_path / kind, precision) for kind in ("single", "mirrored")]
+    one, two = [finish(process)[precision] for process in processes]
+    for stage in ("warm_up", "fine_tune"):
+        assert two[stage]["loss"] == pytest.approx(one[stage]["loss"], abs=within)
+        assert two[stage]["val_loss"] == pytest.approx(one[stage]["val_loss"], abs=within)
