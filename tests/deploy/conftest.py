@@ -19,7 +19,12 @@ from tests.support.paths import ROOT
 from training.data.synthetic_lesions import draw_lesion
 
 SCRATCH = ROOT / ".deploy"  # the engine's data stay there: a second run builds little
-BUILT = {"service": "lunar-service:0.2.0", "mlflow": "lunar-mlflow:3.17.2", "training": "lunar-training:0.2.0"}
+BUILT = {
+    "service": "lunar-service:0.2.0",
+    "mlflow": "lunar-mlflow:3.17.2",
+    "training": "lunar-training:0.2.0",
+    "orthanc": "lunar-orthanc:0.2.0",
+}
 PROVEN_PROFILES = {"prom/prometheus:v3.5.0"}
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 Report = dict[str, Any]
@@ -55,9 +60,11 @@ def images(building: Engine, report: Report) -> dict[str, str]:
     report["build_s"] = {
         target: round(building.build(DOCKERFILE, tag, context=ROOT, target=target), 1) for target, tag in BUILT.items()
     }
+    dicom = {"target": "service", "lock": "requirements-dicom.lock"}
+    report["build_s"]["service with DICOM"] = round(building.build(DOCKERFILE, "lunar-dicom", context=ROOT, **dicom), 1)
     space = (ROOT / "deploy/space/Dockerfile").read_text()
     building.build(f"{DOCKERFILE}\n{space}", "lunar-space", context=ROOT)
-    return BUILT | {"space": "lunar-space"}
+    return BUILT | {"space": "lunar-space", "dicom": "lunar-dicom"}
 
 
 @pytest.fixture(scope="session")

@@ -38,10 +38,13 @@ class Engine:
         """`docker ARGUMENTS`; what it printed. Its errors are part of the exception."""
         return run([self.docker, *arguments], check=check)
 
-    def build(self, dockerfile: str, tag: str, *, context: Path, target: str | None = None) -> float:
-        """Build the text of a Dockerfile; how long it took, in seconds."""
+    def build(
+        self, dockerfile: str, tag: str, *, context: Path, target: str | None = None, lock: str | None = None
+    ) -> float:
+        """Build the text of a Dockerfile; how long it took, in seconds. `lock` is the argument LOCK."""
         command = [self.docker, "build", "--quiet", "--tag", tag, "--file", "-", str(context)]
         command += ["--target", target] if target else []
+        command += ["--build-arg", f"LOCK={lock}"] if lock else []
         command += ["--network", "host"] if self.own else []
         begun = time.monotonic()
         run(command, text=dockerfile, limit_s=BUILDING * LIMIT_S)

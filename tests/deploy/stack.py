@@ -37,11 +37,10 @@ class Stack:
             "LUNAR_RATE_LIMIT": "off",
         }
 
-    def make_secrets(self) -> str:
+    def make_secrets(self, *options: str) -> str:
         """As the documentation says; the API key that it shows."""
-        shown = subprocess.run(
-            ["deploy/secrets.sh", "clinic-a"], cwd=self.folder, check=True, capture_output=True, text=True
-        )
+        command = ["deploy/secrets.sh", *options, "clinic-a"]
+        shown = subprocess.run(command, cwd=self.folder, check=True, capture_output=True, text=True)
         return shown.stderr.strip().splitlines()[-1]
 
     def up(self, *services: str) -> float:

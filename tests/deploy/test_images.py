@@ -46,7 +46,7 @@ def test_after_a_change_of_the_code_the_packages_are_not_made_again(
     assert before[-1] != after[-1]
 
 
-@pytest.mark.parametrize("target", ["service", "mlflow", "training"])
+@pytest.mark.parametrize("target", ["service", "mlflow", "training", "orthanc"])
 def test_nobody_is_root_and_nothing_compiles(engine: Engine, images: dict[str, str], target: str) -> None:
     assert json.loads(engine.run("inspect", images[target]))[0]["Config"]["User"] == "10001:10001"
     assert inside(engine, images[target], "sh", "-c", "command -v gcc cc g++ c++ make curl || true") == ""
