@@ -19,12 +19,13 @@ from inference.progress import tracked
 from lunar.scoring.scorer import Scorer
 from lunar.validation.labels import InvalidLabels, LabelTable
 from lunar.validation.matching import match
+from training.data.attributes import group_of
 from training.evaluation.bootstrap import Draws, interval, lesion_weights
 from training.evaluation.curves import measure_curves
 from training.evaluation.metrics import confusion_counts, resampled_numbers
 from training.evaluation.operating_points import Calibration, OperatingPoint, calibration, operating_points
 from training.evaluation.predictions import Predictions, from_logits
-from training.evaluation.subgroups import group_of, measure_subgroups
+from training.evaluation.subgroups import measure_subgroups
 
 MOST_GROUPS = 30  # of a column: a table of more is not read
 MALIGNANT_KIND = "malignant"  # beside the codes of the classes

@@ -9,10 +9,10 @@ import pytest
 from tests.support.paths import ROOT
 from training.config import InvalidConfig
 from training.config_file import load
+from training.data.attributes import read_attributes
 from training.data.ham10000 import InvalidDataset, find_images, read_index, read_lesions
 from training.data.label_table import read_labels
 from training.evaluation.predictions import InvalidPredictions, from_logits, read_predictions, write_predictions
-from training.evaluation.subgroups import read_attributes
 from training.text_files import UnreadableText, read_table, read_text
 
 METADATA = "lesion_id,image_id,dx,dx_type,age,sex,localization\nL0,I0,nv,histo,80.0,male,señal\nL1,I1,mel,,50.5,,back\n"

@@ -15,11 +15,12 @@ from inference.bundle.subgroups import Subgroups
 from inference.domain.graph_names import OPENVINO_INT8
 from inference.runtimes import open_runtime
 from training.bundling.export import seal
+from training.data.attributes import read_attributes
 from training.data.origin import read_origin
 from training.evaluation.evaluate import EvaluationResult, Predict, evaluate
 from training.evaluation.maps import evaluate_maps
 from training.evaluation.out_of_distribution import fit_ood_detector
-from training.evaluation.subgroups import measure_subgroups, read_attributes
+from training.evaluation.subgroups import measure_subgroups
 from training.networks.network import Responses
 
 

@@ -1,7 +1,6 @@
 """Metrics for subgroups of the patients: sex, age, body site, source data set."""
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,16 +8,11 @@ from numpy.typing import NDArray
 from inference.bundle.manifest import Interval
 from inference.bundle.subgroups import Group
 from inference.domain.taxonomy import CLASSES, MALIGNANT
-from training.data.ham10000 import InvalidDataset, read_rows
+from training.data.attributes import AGE_BANDS, UNKNOWN
 from training.evaluation.bootstrap import interval_if_defined, lesion_weights
 from training.evaluation.metrics import Labels, all_numbers
 from training.evaluation.predictions import Predictions
-from training.text_files import parse_number
 
-_COLUMNS = {"sex": "sex", "age": "age", "site": "localization", "source": "dataset"}
-_UNKNOWN = "unknown"
-_AGES = ((30, "0-29"), (45, "30-44"), (60, "45-59"), (75, "60-74"))
-_OLDEST = "75+"
 _NUMBERS = {
     "accuracy": ("accuracy", ""),
     "balanced_accuracy": ("balanced_accuracy", ""),
@@ -27,37 +21,6 @@ _NUMBERS = {
 }
 FEWEST_IMAGES = 20
 FEWEST_LESIONS = 5  # of a kind: the bootstrap of one detected melanoma would give the interval [1, 1]
-
-
-def read_attributes(metadata: Path) -> dict[str, dict[str, str]]:
-    """Read {attribute: {image_id: group}} from the metadata of HAM10000; an attribute without a column is left out.
-
-    Raises InvalidDataset.
-    """
-    rows = read_rows(metadata, columns=("image_id",))
-    if not rows:
-        raise InvalidDataset(f"{metadata.name} has no rows.")
-    return {
-        attribute: {row["image_id"]: group_of(attribute, row[column]) for row in rows}
-        for attribute, column in _COLUMNS.items()
-        if column in rows[0]
-    }
-
-
-def group_of(attribute: str, text: str) -> str:
-    """The group of a cell: the band of an age, otherwise its text in lower case. Raises InvalidDataset."""
-    text = text.strip().lower()
-    if text in ("", "nan", "na", _UNKNOWN):
-        return _UNKNOWN
-    return _age_band(text) if attribute == "age" else text
-
-
-def _age_band(text: str) -> str:
-    try:
-        years = parse_number(text)
-    except ValueError as error:
-        raise InvalidDataset(f"{text!r} is not an age in years.") from error
-    return next((band for below, band in _AGES if years < below), _OLDEST)
 
 
 def measure_subgroups(
@@ -74,10 +37,10 @@ def measure_subgroups(
     """
     groups = []
     for attribute, groups_of in attributes.items():
-        names = np.array([groups_of.get(image, _UNKNOWN) for image in predictions.image_ids])
+        names = np.array([groups_of.get(image, UNKNOWN) for image in predictions.image_ids])
         groups_of_attribute, counts = np.unique(names, return_counts=True)
         size = dict(zip(groups_of_attribute.tolist(), counts.tolist(), strict=True))
-        for name in sorted(size, key=lambda name: (name == _UNKNOWN, _rank(attribute, name, size[name]), name)):
+        for name in sorted(size, key=lambda name: (name == UNKNOWN, _rank(attribute, name, size[name]), name)):
             groups.append(
                 _measure(attribute, name, predictions=predictions.at(names == name), seed=seed, resamples=resamples)
             )
@@ -85,8 +48,7 @@ def measure_subgroups(
 
 
 def _rank(attribute: str, name: str, count: int) -> int:
-    bands = [band for _, band in _AGES] + [_OLDEST]
-    return bands.index(name) if attribute == "age" and name in bands else -count
+    return AGE_BANDS.index(name) if attribute == "age" and name in AGE_BANDS else -count
 
 
 def _measure(attribute: str, name: str, *, predictions: Predictions, seed: int, resamples: int) -> Group:

@@ -20,12 +20,13 @@ from inference.explainers import EXPLAINERS
 from inference.explainers.heatmap import canvas, heatmap, overlay
 from inference.imaging.preprocessing import Box
 from training.config import Config
+from training.data.attributes import read_attributes
 from training.data.data_split import DataSplit
 from training.data.prepared_images import prepare_images
 from training.evaluation.evaluate import EvaluationResult
 from training.evaluation.operating_points import calibration, operating_points
 from training.evaluation.predictions import draw_cases, report_json, report_text, write_predictions
-from training.evaluation.subgroups import measure_subgroups, read_attributes
+from training.evaluation.subgroups import measure_subgroups
 from training.fitting.stage_progress import History
 from training.reporting import plots
 from training.reporting.case_sheet import Photo, photo_sheet

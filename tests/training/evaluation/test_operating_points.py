@@ -8,12 +8,13 @@ from sklearn.metrics import balanced_accuracy_score, precision_recall_fscore_sup
 
 from inference.domain.taxonomy import CLASSES, MALIGNANT
 from tests.support.answers import make_answers
+from training.data.attributes import read_attributes
 from training.data.ham10000 import InvalidDataset
 from training.evaluation.bootstrap import lesion_weights
 from training.evaluation.metrics import all_numbers, expected_calibration_error, roc_auc
 from training.evaluation.operating_points import LEVELS, calibration, operating_points
 from training.evaluation.predictions import Predictions
-from training.evaluation.subgroups import measure_subgroups, read_attributes
+from training.evaluation.subgroups import measure_subgroups
 
 pytestmark = pytest.mark.numeric
 ANSWERS = make_answers(count=600)
