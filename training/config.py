@@ -13,6 +13,7 @@ from training.config_sections import (
     LastBatch,
     LossConfig,
     OptimiserConfig,
+    PatientConfig,
     Sampling,
     Section,
     SpeedConfig,
@@ -28,6 +29,7 @@ __all__ = [
     "LossConfig",
     "ModelConfig",
     "OptimiserConfig",
+    "PatientConfig",
     "PretrainConfig",
     "Sampling",
     "Section",
@@ -146,6 +148,7 @@ class Config(Section):
     warm_up: StageConfig
     fine_tune: StageConfig
     speed: SpeedConfig = added(SpeedConfig())
+    patients: PatientConfig | None = added(None)
     evaluation_views: ViewCount = added(1)
     stored_as: Literal["float32", "float16"] = "float32"
     melanoma_weight: float = Field(1, gt=0)

@@ -1,4 +1,4 @@
-"""Sections of a configuration that do not depend on its data: augmentation, loss, optimiser, speed."""
+"""Sections of a configuration that do not depend on its data: augmentation, loss, optimiser, patients, speed."""
 
 from typing import Any, Literal, Self
 
@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 Share = Field(ge=0, le=1)
 Sampling = Literal["shuffled", "balanced", "square_root"]
 LastBatch = Literal["keep", "drop", "fill"]
+Attribute = Literal["age", "sex", "site"]
 
 
 def added(default: Any, **limits: Any) -> Any:
@@ -145,6 +146,26 @@ class OptimiserConfig(Section):
         if self.accumulate > 1 and self.distribute == "mirrored":
             raise ValueError('accumulate needs distribute = "none": Keras cannot accumulate on several devices')
         return self
+
+
+class PatientConfig(Section):
+    """What is known of the patient, as a second input in training.
+
+    `attributes` are read from the metadata's columns age, sex and localization. `units`: the width of the layer that
+    turns them into something that is added to the logits. `drop_probability`: the share of the training images whose
+    attributes are hidden. Validation, evaluation and the exported model do without attributes.
+    """
+
+    attributes: tuple[Attribute, ...] = Field(min_length=1)
+    units: int = Field(ge=1)
+    drop_probability: float = Field(gt=0, le=1)
+
+    @field_validator("attributes")
+    @classmethod
+    def _check_attributes(cls, attributes: tuple[Attribute, ...]) -> tuple[Attribute, ...]:
+        if len(set(attributes)) < len(attributes):
+            raise ValueError(f"each attribute may be named once, not {', '.join(attributes)}")
+        return attributes
 
 
 class SpeedConfig(Section):

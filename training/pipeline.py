@@ -17,6 +17,7 @@ from inference.settings import CANDIDATE
 from training.bundling.export import export, head_of
 from training.config import Config, InvalidConfig, StageConfig
 from training.data.data_split import DataSplit, Split, digest_of_ids
+from training.data.patients import with_patients
 from training.data.prepared_images import (
     PreparedSplit,
     bytes_to_prepare,
@@ -189,6 +190,7 @@ def _train_split(
     def load(stage: StageConfig) -> tuple[PreparedSplit, PreparedSplit]:
         cache = home / "prepared"
         train = load_prepared_split(split.train, training_spec(config, stage), cache=cache)
+        train = with_patients(train, split.train, config=config.patients, metadata=data / config.data.metadata)
         return train, load_prepared_split(split.validation, stage_spec(config, stage), cache=cache)
 
     network = networks.build_for(config)

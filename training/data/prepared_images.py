@@ -29,10 +29,14 @@ Records = Sequence[ImageRecord]
 
 @dataclass(frozen=True, slots=True)
 class PreparedSplit:
-    """Prepared images uint8 [n, s, s, 3] and their labels [n]."""
+    """Prepared images uint8 [n, s, s, 3] and their labels [n].
+
+    `patients`: what is known of each image's patient, float32 [n, m], if training is told.
+    """
 
     images: NDArray[np.uint8]
     labels: NDArray[np.int64]
+    patients: NDArray[np.float32] | None = None
 
 
 def load_prepared_split(records: Records, spec: Preprocessing, *, cache: Path) -> PreparedSplit:

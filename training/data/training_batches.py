@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +31,9 @@ class Epoch:
 class TrainingBatches:
     """The epochs of a stage: batches (uint8 [b, s, s, 3], float32 [b, 7]), shuffled and augmented.
 
-    All epochs use one TensorFlow graph. The batches of an epoch depend on its seed only.
+    If the split says something of the patients, the first part is (images, patients float32 [b, m]): a share of them,
+    `drop`, is replaced by zeros, and where images are mixed, their patients are mixed alike. All epochs use one
+    TensorFlow graph. The batches of an epoch depend on its seed only.
     """
 
     def __init__(
@@ -44,30 +46,17 @@ class TrainingBatches:
         last_batch: LastBatch = "keep",
         size: int | None = None,
         device: str | None = None,
+        drop: float = 0.0,
     ) -> None:
         """`size`: the side s of the batches' images; that of the prepared images if it is None. `device`: where the
-        next batch is copied while a step computes."""
+        next batch is copied while a step computes. `drop`: the share of images without their patient's attributes."""
         import tensorflow as tf
-
-        from training.data.augmentation import augment
 
         self._labels, self._batch, self._sampling, self._last = split.labels, batch, sampling, last_batch
         self._device = device
         self._order = self._draw(np.random.default_rng(0))
         self._root = 0
-        prepared = split.images.shape[1]
-        one_hot = np.eye(len(CLASSES), dtype=np.float32)[split.labels]
-
-        def rows(step: np.int64) -> tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.int32]]:
-            chosen = self._order[step * batch : (step + 1) * batch]
-            return split.images[chosen], one_hot[chosen], np.array([self._root, step], np.int32)
-
-        def load(step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            images, labels, seed = tf.numpy_function(rows, [step], [tf.uint8, tf.float32, tf.int32])
-            images = tf.ensure_shape(images, [self._constant_batch(), prepared, prepared, 3])
-            labels = tf.ensure_shape(labels, [self._constant_batch(), len(CLASSES)])
-            return augment(images, labels, config=augmentation, seed=tf.ensure_shape(seed, [2]), size=size or prepared)
-
+        load = self._loader(split, augmentation, size=size, drop=drop)
         steps = tf.data.Dataset.range(-(-len(self._order) // batch))
         loaded = steps.map(load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
         prefetch = tf.data.experimental.prefetch_to_device
@@ -85,6 +74,38 @@ class TrainingBatches:
         """The number of batches of an epoch."""
         return -(-len(self._order) // self._batch)
 
+    def _loader(
+        self, split: PreparedSplit, augmentation: AugmentConfig, *, size: int | None, drop: float
+    ) -> Callable[[tf.Tensor], tuple[Any, tf.Tensor]]:
+        """A function from the number of a step to its batch."""
+        import tensorflow as tf
+
+        from training.data.augmentation import augment
+
+        prepared = split.images.shape[1]
+        # Labels, and behind them the patients, so that both are mixed like the images.
+        targets = np.eye(len(CLASSES), dtype=np.float32)[split.labels]
+        if split.patients is not None:
+            targets = np.concatenate([targets, split.patients], axis=1)
+
+        def rows(step: np.int64) -> tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.int32]]:
+            chosen = self._order[step * self._batch : (step + 1) * self._batch]
+            hidden = np.random.default_rng([self._root, int(step)]).random(len(chosen)) < drop
+            shown = targets[chosen]
+            shown[hidden, len(CLASSES) :] = 0
+            return split.images[chosen], shown, np.array([self._root, step], np.int32)
+
+        def load(step: tf.Tensor) -> tuple[Any, tf.Tensor]:
+            images, shown, seed = tf.numpy_function(rows, [step], [tf.uint8, tf.float32, tf.int32])
+            images = tf.ensure_shape(images, [self._constant_batch(), prepared, prepared, 3])
+            shown = tf.ensure_shape(shown, [self._constant_batch(), targets.shape[1]])
+            seed = tf.ensure_shape(seed, [2])
+            images, shown = augment(images, shown, config=augmentation, seed=seed, size=size or prepared)
+            labels, patients = shown[:, : len(CLASSES)], shown[:, len(CLASSES) :]
+            return (images if split.patients is None else (images, patients)), labels
+
+        return load
+
     def _draw(self, generator: np.random.Generator) -> NDArray[np.int64]:
         order = draw_order(self._labels, sampling=self._sampling, generator=generator)
         return complete(order, batch=self._batch, last_batch=self._last)
@@ -94,10 +115,17 @@ class TrainingBatches:
         return None if len(self._order) % self._batch else self._batch
 
 
-def validation_batches(split: PreparedSplit, *, batch: int) -> tf.data.Dataset:
-    """Batches (uint8 [b, s, s, 3], float32 [b, 7]) in the order of the images, not augmented."""
+def validation_batches(split: PreparedSplit, *, batch: int, patients: int = 0) -> tf.data.Dataset:
+    """Batches (uint8 [b, s, s, 3], float32 [b, 7]) in the order of the images, not augmented.
+
+    For a network that takes `patients` numbers as a second input, the first part is (images, zeros [b, patients]): it
+    is validated as it is served.
+    """
     import tensorflow as tf
 
     one_hot = np.eye(len(CLASSES), dtype=np.float32)[split.labels]
     labels = tf.data.Dataset.from_tensor_slices(one_hot).batch(batch)
-    return tf.data.Dataset.zip((batches(split.images, batch=batch), labels))
+    images = batches(split.images, batch=batch)
+    if patients:
+        images = images.map(lambda rows: (rows, tf.zeros([tf.shape(rows)[0], patients])))
+    return tf.data.Dataset.zip((images, labels))

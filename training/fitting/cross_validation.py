@@ -10,6 +10,7 @@ from inference.imaging.preprocessing import Preprocessing
 from training.config import Config, StageConfig
 from training.data.data_split import Folds
 from training.data.ham10000 import read_index
+from training.data.patients import with_patients
 from training.data.prepared_images import PreparedSplit, Records, bytes_to_prepare, load_prepared_split
 from training.fitting.checkpoints import Checkpoints
 from training.fitting.disk_space import check_training
@@ -67,7 +68,9 @@ def train_fold(
         return records, training_spec(config, stage)
 
     def load(stage: StageConfig) -> tuple[PreparedSplit, None]:
-        return load_prepared_split(*read(stage), cache=home / "prepared"), None
+        records, spec = read(stage)
+        split = load_prepared_split(records, spec, cache=home / "prepared")
+        return with_patients(split, records, config=config.patients, metadata=data / config.data.metadata), None
 
     folder = checkpoints / f"fold-{fold + 1}"
     with locked(folder):

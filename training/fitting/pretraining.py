@@ -14,7 +14,7 @@ from training.fitting.checkpoints import Checkpoints
 from training.fitting.reports import Report
 from training.fitting.run_lock import locked
 from training.fitting.stage_plan import training_spec
-from training.networks.network import Network, resized
+from training.networks.network import Network, copy_weights, resized
 
 
 def pretrain(network: Network, config: Config, *, data: Path, home: Path, report: Report) -> None:
@@ -33,7 +33,7 @@ def pretrain(network: Network, config: Config, *, data: Path, home: Path, report
     context = trainer.TrainingContext(smaller, images, None, config, checkpoints, report)
     with locked(checkpoints.folder, wait=True):
         trainer.fit(context, stage, name=trainer.PRETRAIN)
-    network.model.set_weights(smaller.model.get_weights())
+    copy_weights(smaller, network)
 
 
 def read_pretraining(stage: PretrainConfig, data: Path) -> Records:

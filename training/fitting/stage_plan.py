@@ -11,7 +11,7 @@ from training.fitting import trainer
 from training.fitting.checkpoints import Checkpoints
 from training.fitting.reports import Report
 from training.fitting.stage_progress import History
-from training.networks.network import Network, resized
+from training.networks.network import Network, copy_weights, resized
 
 # Loads the images of a stage: the training set and, unless there is none, the validation set.
 LoadSplits = Callable[[StageConfig], tuple[PreparedSplit, PreparedSplit | None]]
@@ -59,5 +59,5 @@ def train_stages(
         followed = any(checkpoints.has(later) for later in list(planned)[number:])
         histories[name] = trainer.fit(context, stage, name=name, followed=followed)
         if sized is not network:
-            network.model.set_weights(sized.model.get_weights())
+            copy_weights(sized, network)
     return histories

@@ -48,6 +48,18 @@ class TrainingContext:
     member: int = 0
     first_step: int = 0
 
+    @property
+    def weights(self) -> list[Any]:
+        """The Keras variables that a checkpoint holds: those of the network, and those of the second input if there is
+        one."""
+        of_patients = self.network.patients.weights if self.network.patients and self.knows_patients else []
+        return [*self.network.model.weights, *of_patients]
+
+    @property
+    def knows_patients(self) -> bool:
+        """Whether the network is told something of the patients."""
+        return self.train.patients is not None
+
 
 def fit(context: TrainingContext, stage: StageConfig, *, name: str, followed: bool = False) -> History:
     """Train until the stage is finished, and give the network the weights of the best epoch.
@@ -68,7 +80,7 @@ def fit(context: TrainingContext, stage: StageConfig, *, name: str, followed: bo
     if progress.epoch:
         best = context.checkpoints.best_path(name)
         if best.is_file() or not followed:
-            _assign(context.network.model.weights, context.checkpoints.best(name))
+            _assign(context.weights, context.checkpoints.best(name))
         context.checkpoints.prune(name, progress)
         context.report.finished(name, progress.history, best=best)
     return progress.history
@@ -78,7 +90,10 @@ def _train(context: TrainingContext, stage: StageConfig, *, name: str) -> Progre
     optimiser = context.config.optimiser
     batches = training_batches(context)
     model = compiled(context, stage, steps=batches.steps)
-    validation = validation_batches(context.validation, batch=optimiser.batch) if context.validation else None
+    patients = context.train.patients.shape[1] if context.train.patients is not None else 0
+    validation = (
+        validation_batches(context.validation, batch=optimiser.batch, patients=patients) if context.validation else None
+    )
     progress = _resume(context, name, model) or Progress.start(stage)
     while not progress.finished(stage):
         if optimiser.schedule != "cosine_steps":
@@ -114,6 +129,7 @@ def training_batches(context: TrainingContext) -> TrainingBatches:
         last_batch=config.optimiser.last_batch,
         size=context.network.model.input.shape[1],
         device=_device() if config.speed.prefetch_to_device else None,
+        drop=config.patients.drop_probability if config.patients else 0.0,
     )
 
 
@@ -124,8 +140,8 @@ def _device() -> str:
 
 def _save(context: TrainingContext, progress: Progress, model: keras.Model, *, name: str) -> None:
     with averaged(model):
-        best = _arrays(context.network.model.weights)
-    raw = _arrays(context.network.model.weights) if context.config.optimiser.ema else best
+        best = _arrays(context.weights)
+    raw = _arrays(context.weights) if context.config.optimiser.ema else best
     context.checkpoints.save(name, progress, model=raw, best=best, optimiser=_arrays(model.optimizer.variables))
 
 
@@ -152,14 +168,15 @@ def _fit_epoch(
 
 
 def compiled(context: TrainingContext, stage: StageConfig, *, steps: int) -> keras.Model:
-    """A Keras model from image to logits, compiled for the stage. It shares its variables with the network.
+    """A Keras model from image, or image and patient, to logits, compiled for the stage. It shares its variables with
+    the network.
 
     `steps`: the batches of an epoch.
     """
     optimiser, speed = context.config.optimiser, context.config.speed
     rate = build_schedule(optimiser, stage.learning_rate, epochs=stage.epochs, steps=steps)
     with context.network.strategy.scope():
-        model = keras.Model(context.network.model.input, context.network.model.output["logits"])
+        model = _trained_model(context)
         model.compile(
             optimizer=build_optimiser(optimiser, rate),
             loss=build_loss(context.config.loss, context.train.labels),
@@ -171,13 +188,21 @@ def compiled(context: TrainingContext, stage: StageConfig, *, steps: int) -> ker
     return model
 
 
+def _trained_model(context: TrainingContext) -> keras.Model:
+    image, logits = context.network.model.input, context.network.model.output["logits"]
+    if not (context.knows_patients and context.network.patients):
+        return keras.Model(image, logits)
+    addition = context.network.patients
+    return keras.Model([image, addition.input], keras.layers.Add(dtype="float32")([logits, addition.output]))
+
+
 def _resume(context: TrainingContext, name: str, model: keras.Model) -> Progress | None:
     """Restore network and optimiser from the checkpoint of the stage; None if there is none."""
     checkpoint = context.checkpoints.latest(name)
     if checkpoint is None:
         return None
     progress, arrays, optimiser = checkpoint
-    _assign(context.network.model.weights, arrays)
+    _assign(context.weights, arrays)
     variables = model.optimizer.variables
     inner = getattr(model.optimizer, "inner_optimizer", model.optimizer).variables
     if len(optimiser) == len(inner) < len(variables):

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from inference.domain.taxonomy import CLASSES
 from training import backbones
-from training.config import Config, ModelConfig
+from training.config import Config, ModelConfig, PatientConfig
+from training.data.patients import width
 from training.data.prepared_images import batches
 from training.networks.float16 import halve, rounded
 
@@ -37,6 +38,7 @@ class Network:
 
     `model`: uint8 [n, s, s, 3] -> {"logits": float32 [n, 7], "features": [n, h, w, C]}. `forward`: the model in
     inference mode as one traced function, whose graph is exported. `strategy`: how it is distributed over devices.
+    `patients`: what is known of the patient, float32 [n, m] -> what it adds to the logits in training, float32 [n, 7].
     """
 
     model: keras.Model
@@ -44,9 +46,12 @@ class Network:
     head: keras.layers.Dense
     forward: tf.types.experimental.GenericFunction
     strategy: tf.distribute.Strategy
+    patients: keras.Model | None = None
 
 
-def build(config: ModelConfig, *, strategy: tf.distribute.Strategy | None = None) -> Network:
+def build(
+    config: ModelConfig, *, strategy: tf.distribute.Strategy | None = None, patients: PatientConfig | None = None
+) -> Network:
     """Build the network under Keras's current dtype policy; pooling and head are float32, the head returns logits."""
     import keras
     import tensorflow as tf
@@ -62,8 +67,25 @@ def build(config: ModelConfig, *, strategy: tf.distribute.Strategy | None = None
         pooled = keras.layers.GlobalAveragePooling2D(dtype="float32", name="pool")(features)
         logits = head(keras.layers.Dropout(config.dropout, dtype="float32", name="dropout")(pooled))
         model = keras.Model(image, {"logits": logits, "features": features}, name=config.backbone.replace("-", "_"))
+        addition = patients_addition(patients) if patients else None
 
-    return Network(model=model, backbone=backbone, head=head, forward=traced(model, size), strategy=strategy)
+    forward = traced(model, size)
+    return Network(model, backbone, head, forward=forward, strategy=strategy, patients=addition)
+
+
+def patients_addition(config: PatientConfig) -> keras.Model:
+    """What the patient's attributes add to the logits. Without a bias, zeros (nothing is known) add nothing.
+
+    Its last weights begin as zeros, so that training begins with the network of the images alone.
+    """
+    import keras
+
+    known = keras.Input((width(config.attributes),), name="patients")
+    hidden = keras.layers.Dense(config.units, "relu", use_bias=False, dtype="float32", name="patients_hidden")(known)
+    last = keras.layers.Dense(
+        len(CLASSES), use_bias=False, kernel_initializer="zeros", dtype="float32", name="patients_logits"
+    )
+    return keras.Model(known, last(hidden), name="of_patients")
 
 
 def traced(model: keras.Model, size: int) -> tf.types.experimental.GenericFunction:
@@ -85,7 +107,8 @@ def build_for(config: Config) -> Network:
     keras.config.set_dtype_policy(config.optimiser.precision)
     mirrored = config.optimiser.distribute == "mirrored"
     try:
-        return build(config.model, strategy=tf.distribute.MirroredStrategy() if mirrored else None)
+        strategy = tf.distribute.MirroredStrategy() if mirrored else None
+        return build(config.model, strategy=strategy, patients=config.patients)
     finally:
         keras.config.set_dtype_policy("float32")
 
@@ -97,17 +120,24 @@ def resized(network: Network, config: Config, size: int | None) -> Network:
         return network
     other = spec.at(size)
     built = build_for(config.model_copy(update={"model": config.model.model_copy(update={"preprocessing": other})}))
-    built.model.set_weights(network.model.get_weights())
+    copy_weights(network, built)
     return built
 
 
+def copy_weights(source: Network, target: Network) -> None:
+    """Give a network the weights of another one of the same architecture, for images of any size."""
+    target.model.set_weights(source.model.get_weights())
+    if source.patients and target.patients:
+        target.patients.set_weights(source.patients.get_weights())
+
+
 def for_export(network: Network, config: Config) -> Network:
-    """A float32 network on one device with the same weights, which is evaluated and exported.
+    """A float32 network on one device with the same weights, which is evaluated and exported. It takes images alone.
 
     If the graph stores its weights in float16, the weights are rounded to float16 values.
     """
     single = build(config.model)
-    single.model.set_weights(network.model.get_weights())
+    copy_weights(network, single)
     if config.stored_as == "float16":
         halve(single.backbone)
         single.head.set_weights([rounded(weights) for weights in single.head.get_weights()])
