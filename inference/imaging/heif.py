@@ -4,6 +4,7 @@ import pi_heif
 from PIL import Image
 
 from inference.imaging.errors import UnreadableImage
+from inference.imaging.heif_items import check_items
 
 # Errors of pi-heif 1.4 for what it cannot read.
 _FAILURES = (ValueError, EOFError, SyntaxError, RuntimeError, OSError, IndexError)
@@ -15,6 +16,7 @@ class HeifPicture:
 
     def __init__(self, data: bytes) -> None:
         """Read the header. Raises UnreadableImage."""
+        check_items(data)
         pi_heif.options.THUMBNAILS = pi_heif.options.DEPTH_IMAGES = pi_heif.options.AUX_IMAGES = False
         pi_heif.options.DECODE_THREADS = 1
         try:

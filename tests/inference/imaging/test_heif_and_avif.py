@@ -12,6 +12,7 @@ from PIL import AvifImagePlugin, Image
 
 from inference.imaging.decoding import decode
 from inference.imaging.errors import ImageTooLarge, UnreadableImage
+from inference.imaging.heif_items import check_items
 from tests.support.profiles import DISPLAY_P3, encode_in, rgb_profile
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -94,3 +95,39 @@ def test_what_is_cut_off_is_unreadable(data: bytes, kept: float) -> None:
 def test_pixels_are_counted_before_they_are_decoded(data: bytes) -> None:
     with pytest.raises(ImageTooLarge, match="128 x 96"):
         decode(data, max_pixels=128 * 96 - 1)
+
+
+def replaced(data: bytes, old: bytes, new: bytes) -> bytes:
+    assert data.count(old) == 1
+    assert len(old) == len(new)
+    return data.replace(old, new)
+
+
+EXIF = b"infe\x02\x00\x00\x01\x00\x02\x00\x00Exif\x00"
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        b"infe\x02\x00\x00\x01\x00\x02\x00\x00\xff\xff\xff\xff\x00",  # its type
+        b"infe\x02\x00\x00\x01\x00\x02\x00\x00Exi\xc3\xa9",  # text, but for its type alone
+        b"infe\x02\x00\x00\x01\x00\x02\x00\x00Exif\xfe",  # its name
+        b"infe\x00\x00\x00\x01\x00\x02\x00\x00Ex\xfff\x00",  # the name where version 0 has it
+        b"infe\x03\x00\x00\x01\x00\x02\x00\x00Exi\xff\x00",  # the type where version 3 has it
+    ],
+)
+def test_an_item_whose_words_are_no_text_is_refused_before_libheif_crashes_on_it(item: bytes) -> None:
+    """Of 50,000 damaged files, three had such an item, and each ended its decoder."""
+    data = (REFERENCE / "turned.heic").read_bytes()
+    with pytest.raises(UnreadableImage, match="The HEIC file is damaged or cut off"):
+        decode(replaced(data, EXIF, item))
+
+
+def test_an_item_may_have_a_name_in_any_language() -> None:
+    data = (REFERENCE / "turned.heic").read_bytes()
+    check_items(replaced(data, EXIF, b"infe\x00\x00\x00\x01\x00\x02\x00\x00" + "Lucía".encode()[1:]))
+
+
+def test_boxes_that_do_not_fit_end_the_search() -> None:
+    for data in (b"", bytes(7), b"\0\0\0\x04meta", b"\0\0\1\0meta\0", b"\0\0\0\1meta" + b"\xff" * 8):
+        check_items(data)
