@@ -22,6 +22,7 @@ from tests.support.paths import ROOT, STARTER
 from tests.support.service_process import running_service
 
 if TYPE_CHECKING:
+    from tests.support.executed_notebook import Executed
     from training.config import Config
     from training.networks.network import Network
 
@@ -88,6 +89,14 @@ def real_data() -> Path:
     if not (data / "ham10000").is_dir():
         pytest.skip(f"no real images: LUNAR_DATA ({data}) holds no folder ham10000")
     return data
+
+
+@pytest.fixture(scope="session")
+def executed_notebook(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> "Executed":
+    """The notebook's run of smoke.toml."""
+    from tests.support.executed_notebook import execute_notebook
+
+    return execute_notebook(real_data, tmp_path_factory.mktemp("notebook"))
 
 
 @pytest.fixture(scope="session")

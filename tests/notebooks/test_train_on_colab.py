@@ -4,22 +4,13 @@ import json
 import os
 import sys
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import nbformat
 import pytest
-from nbclient import NotebookClient
-from traitlets.config import Config
 
-from tests.support.paths import ROOT
-from tests.support.waiting import LIMIT_S
+from tests.support.executed_notebook import NOTEBOOK, Executed, code_cells
 
 pytestmark = pytest.mark.slow
-NOTEBOOK = ROOT / "notebooks" / "train_on_colab.ipynb"
-
-
-def code_cells(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
-    return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
 def printed(cell: nbformat.NotebookNode) -> str:
@@ -65,26 +56,12 @@ def test_the_curves_are_those_of_the_last_of_several_runs(tmp_path: Path) -> Non
     assert names["report"] == tmp_path / "runs" / "a-last" / "report"
 
 
-def test_it_runs_from_nothing_to_an_answer(real_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LUNAR_NOTEBOOK_CONFIG", "training/configs/smoke.toml")
-    monkeypatch.setenv("LUNAR_NOTEBOOK_FETCH", "no")
-    monkeypatch.setenv("LUNAR_DATA", str(real_data))
-    monkeypatch.setenv("LUNAR_HOME", str(tmp_path))
-    monkeypatch.setenv("JUPYTER_PLATFORM_DIRS", "1")
-    notebook = nbformat.read(NOTEBOOK, as_version=4)
-    with TemporaryDirectory() as sockets:  # a TCP port may be taken between its choice and the start of the kernel
-        NotebookClient(
-            notebook,
-            timeout=None,
-            startup_timeout=int(LIMIT_S),
-            resources={"metadata": {"path": str(NOTEBOOK.parent)}},
-            config=Config({"KernelManager": {"transport": "ipc", "ip": f"{sockets}/kernel"}}),
-        ).execute()
-    *_, trained, curves, numbers, promoted, archive, answer = code_cells(notebook)
+def test_it_runs_from_nothing_to_an_answer(executed_notebook: Executed) -> None:
+    *_, trained, curves, numbers, promoted, archive, answer = executed_notebook.cells
     assert "is version 1, alias candidate" in printed(trained)
     assert [output.output_type for output in curves.outputs] == ["display_data"] * 4
     assert "macro avg" in printed(numbers)
     assert "@champion is version 1" in printed(promoted)
-    assert (tmp_path / "bundle.zip").stat().st_size > 1e6
+    assert (executed_notebook.home / "bundle.zip").stat().st_size > 1e6
     assert "MB" in printed(archive)
     assert set(json.loads(printed(answer)[printed(answer).index("{") :])["probabilities"]) >= {"mel", "nv"}

@@ -15,7 +15,7 @@ from tests.support.imports import imported_modules
 SLOW_MODULES = frozenset(
     {"subprocess", "multiprocessing", "tensorflow", "keras", "nncf", "playwright", "pyspark", "training.__main__"}
 )
-SLOW_FIXTURES = frozenset({"starter_service", "guarded", "observed", "open_page", "tensorflow"})
+SLOW_FIXTURES = frozenset({"executed_notebook", "starter_service", "guarded", "observed", "open_page", "tensorflow"})
 # Not os.fork: openvino forks when it is imported, to send its telemetry.
 PROCESS_EVENTS = frozenset({"subprocess.Popen", "os.posix_spawn"})
 

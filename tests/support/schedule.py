@@ -15,22 +15,23 @@ GROUP_OF_FIXTURE = {
     "open_page": "guarded",
     "observed": "observed",
     "made": "quantisation",
+    "executed_notebook": "notebook",
 }
 
 # Files and folders that take a quarter of a minute and more, the longest first.
 LONGEST = (
-    "tests/training/fitting/test_trainer.py",
     "tests/browser",
-    "tests/training/fitting/test_cross_validation.py",
     "tests/training/test_smoke.py",
+    "tests/notebooks",
     "tests/training/test_pipeline.py",
+    "tests/training/fitting/test_trainer.py",
     "tests/service/serving/test_alias_watcher.py",
     "tests/service/test_soak.py",
     "tests/service/serving/test_swap.py",
-    "tests/notebooks",
     "tests/service/http/test_mutated_images.py",
     "tests/benchmarks/test_siege.py",
     "tests/training/fitting/test_mixed_precision.py",
+    "tests/training/fitting/test_cross_validation.py",
     "tests/service/test_end_to_end.py",
     "tests/training/quantisation",
     "tests/training/backbones",

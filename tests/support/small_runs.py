@@ -19,6 +19,7 @@ import tensorflow as tf
 
 from tests.support.configs import EVERYTHING, NOTHING, PLATEAU, config_of
 from tests.support.drawn_splits import drawn_split
+from tests.support.small_backbone import NAME, register_small_backbone
 from training.config import Config, StageConfig
 from training.fitting import trainer
 from training.fitting.checkpoints import Checkpoints
@@ -59,7 +60,9 @@ class Killed(Whole):
 def configuration(precision: str, *, devices: bool) -> Config:
     """With everything that is drawn at random; on two devices without, because each draws its own."""
     return config_of(
+        NAME,
         size=SIZE,
+        weights="none",
         optimiser=PLATEAU.model_copy(update={"precision": precision}),
         augment=NOTHING if devices else EVERYTHING,
         dropout=0.0 if devices else 0.2,
@@ -110,6 +113,7 @@ def on_devices(folder: Path, precision: str, *, mirrored: bool) -> Iterator[tupl
 def main(how: str, folder: Path, *precision: str) -> None:
     """Run and print."""
     tf.config.experimental.enable_op_determinism()
+    register_small_backbone()
     if precision:
         runs = on_devices(folder, *precision, mirrored=how == "mirrored")
     else:

@@ -11,6 +11,7 @@ from inference.bundle.storage import open_bundle
 from inference.domain.taxonomy import CLASSES
 from tests.support.drawn_run import CONFIG
 from tests.support.metrics import assert_printed, assert_same_counts
+from tests.support.small_backbone import CHANNELS, NAME, register_small_backbone
 from training.__main__ import main
 from training.fitting.checkpoints import Checkpoints
 
@@ -19,9 +20,7 @@ FOLDED = (
     SMALL.replace("fractions = [0.70, 0.15, 0.15]", "folds = 3\nper_class = 21")
     .replace('name = "drawn"', 'name = "folded"')
     .replace('graphs = ["openvino-fp32", "keras"]', 'graphs = ["openvino-fp32"]\nstored_as = "float16"')
-    .replace(
-        'backbone = "efficientnetv2-b0"\nweights = "random"', 'backbone = "efficientnet-lite2"\nweights = "imagenet"'
-    )
+    .replace('backbone = "efficientnetv2-b0"', f'backbone = "{NAME}"')
     + """
 [pretrain]
 name = "other drawn lesions"
@@ -58,6 +57,9 @@ learning_rate = 1e-4
 patience = 9
 """
 )
+
+
+register_small_backbone()
 
 
 @pytest.fixture(scope="module")
@@ -125,11 +127,11 @@ def test_every_fold_has_its_network_and_the_pretraining_is_shared(home: Path) ->
 
 def test_the_bundle_is_one_graph_of_three_networks(home: Path) -> None:
     manifest = open_bundle(home / "bundles" / "folded").manifest
-    assert manifest.head_shape == (3 * 1280, 7)
+    assert manifest.head_shape == (3 * CHANNELS, 7)
     assert manifest.metrics.images == sum(manifest.data.images.values()) == 147
     assert set(manifest.data.images) == {"fold 1", "fold 2", "fold 3"}
     assert "Somebody." in manifest.data.pretraining
-    assert open_bundle(home / "bundles" / "folded").ood_detector.components.shape == (126, 3 * 1280)
+    assert open_bundle(home / "bundles" / "folded").ood_detector.components.shape == (126, 3 * CHANNELS)
 
 
 def test_the_card_says_what_was_measured_and_what_was_not(home: Path) -> None:
