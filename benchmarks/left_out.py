@@ -1,0 +1,145 @@
+"""python -m benchmarks.left_out: what does a network lose on a source, or a class, of which training had nothing?
+
+Needs LUNAR_DATA. Networks of the starter's backbone, loss and augmentation, trained from ImageNet weights for a few
+epochs at 96 pixels, a small setting: one for each of three folds by lesion, one without each of HAM10000's sources, and
+one without df and one without vasc. Each is trained on at most as many images as a fold's. Prints one JSON line:
+
+sources: the images of a source, answered by the folds' networks, which know the source but not the lesion, and by the
+one that does not know the source; malignant AUC, and mean recall of the classes with 20 images and more, with 95 %
+intervals by bootstrap over lesions, and what is lost, in the same resamples.
+classes: the images of a class, answered by the network that has never seen it: the answers, the share that its detector
+flags (`out_of_distribution`), and the area under the ROC curve of its score, against held-out images of the others.
+"""
+
+import argparse
+import time
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.harness.measuring import emit
+from inference.bundle.out_of_distribution import scores
+from inference.domain.probability import softmax
+from inference.domain.taxonomy import CLASSES
+from inference.imaging.preprocessing import Preprocessing
+from training.commands import DataSettings
+from training.config_file import load
+from training.data.attributes import read_attributes
+from training.data.folds import fold_records
+from training.data.ham10000 import ImageRecord, limit_classes, read_index
+from training.data.prepared_images import PreparedSplit, labels_of, prepare_images
+from training.evaluation.bootstrap import interval, lesion_weights
+from training.evaluation.metrics import all_numbers, roc_areas
+from training.evaluation.out_of_distribution import KEPT, choose_threshold, find_components
+from training.fitting import trainer
+from training.fitting.checkpoints import Checkpoints
+from training.networks import network as networks
+from training.networks.network import Responses
+
+RECIPE = Path("training/configs/starter.toml")
+SETTING = Preprocessing(size=96, fit="center-crop")
+EPOCHS, FOLDS, FEWEST = 4, 3, 20
+LEFT_OUT = ("df", "vasc")
+Found = dict[str, object]
+Rows = NDArray[np.bool_]
+
+
+class Experiment:
+    """All images, prepared once, and the networks that are trained on some of them."""
+
+    def __init__(self, records: tuple[ImageRecord, ...], metadata: Path, *, epochs: int) -> None:
+        config = load(RECIPE)
+        model = config.model.model_copy(update={"preprocessing": SETTING})
+        stage = config.fine_tune.model_copy(update={"epochs": epochs, "size": None, "images": None})
+        self._config = config.model_copy(update={"model": model, "fine_tune": stage})
+        self._images = prepare_images(records, SETTING)
+        source = read_attributes(metadata)["source"]
+        self.labels = labels_of(records)
+        self.lesions = np.array([record.lesion_id for record in records])
+        self.sources = np.array([source[record.image_id] for record in records])
+        lesions = {record.lesion_id: record.label for record in records}
+        self.fold = fold_records(records, lesions=lesions, count=FOLDS, seed=config.seed).of_image
+        self.weights = lesion_weights(self.lesions, resamples=1000, seed=config.seed)
+
+    def without(self, left_out: Rows) -> Responses:
+        """The responses to all images of a network that was trained on others than `left_out`, bool [n]."""
+        rows = np.random.default_rng(self._config.seed).permutation(np.flatnonzero(~left_out))
+        split = PreparedSplit(*(of_all[rows[: (self.fold != 0).sum()]] for of_all in (self._images, self.labels)))
+        network = networks.build_for(self._config)
+        with TemporaryDirectory() as folder:
+            context = trainer.TrainingContext(network, split, None, self._config, Checkpoints(Path(folder)))
+            trainer.fit(context, self._config.fine_tune, name=trainer.FINE_TUNE)
+        return networks.respond(networks.for_export(network, self._config), self._images)
+
+
+def main() -> None:
+    """Train, measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.partition(":")[0])
+    parser.add_argument(
+        "--share", type=float, default=1.0, help="part of the images and epochs; 1 is what is published"
+    )
+    share, began, data = parser.parse_args().share, time.perf_counter(), DataSettings().data
+    metadata = data / "ham10000/HAM10000_metadata.csv"
+    records = read_index(metadata, [data / "ham10000/images_256_center"])
+    if share < 1:
+        records = limit_classes(records, max(FEWEST, int(share * len(records) / len(CLASSES))), seed=0)
+    experiment = Experiment(records, metadata, epochs=max(1, round(share * EPOCHS)))
+    answered = np.empty((len(records), len(CLASSES)))
+    for fold in range(FOLDS):
+        held_out = experiment.fold == fold
+        answered[held_out] = softmax(experiment.without(held_out).logits, 1.0)[held_out]
+    sources = {
+        str(name): _measure_source(experiment, experiment.sources == name, answered)
+        for name in np.unique(experiment.sources)
+    }
+    classes = {code: _measure_class(experiment, experiment.labels == CLASSES.index(code)) for code in LEFT_OUT}
+    emit("left_out", began=began, share=share, packages=("tensorflow-cpu", "keras"), sources=sources, classes=classes)
+
+
+def _measure_source(experiment: Experiment, of_source: Rows, answered: NDArray[np.float64]) -> Found:
+    """`answered`: the probabilities of all images by the networks of the folds, [n, 7]."""
+    # Nor may a lesion of the source be seen in the images of another one.
+    unseen = np.isin(experiment.lesions, experiment.lesions[of_source])
+    strange = softmax(experiment.without(unseen).logits, 1.0)
+    labels, weights = experiment.labels[of_source], experiment.weights[:, of_source]
+    counts = np.bincount(labels, minlength=len(CLASSES))
+    measured = [code for code, count in zip(CLASSES, counts, strict=True) if count >= FEWEST]
+    found: dict[str, Mapping[str, NDArray[np.float64]]] = {}
+    for name, probabilities in (("source known", answered), ("source unknown", strange)):
+        numbers = all_numbers(labels, probabilities[of_source], weights)
+        recall = np.mean([numbers["recall", code] for code in measured], axis=0)
+        found[name] = {"malignant_auc": numbers["malignant_auc", ""], "mean_recall": recall}
+    known, unknown = found["source known"], found["source unknown"]
+    found["lost"] = {name: draws - unknown[name] for name, draws in known.items()}
+    described = {way: {name: _rounded(draws) for name, draws in numbers.items()} for way, numbers in found.items()}
+    return {"images": int(of_source.sum()), "classes": measured} | described
+
+
+def _measure_class(experiment: Experiment, of_class: Rows) -> Found:
+    held_out = (experiment.fold == 0) & ~of_class
+    seen = ~held_out & ~of_class
+    responses = experiment.without(~seen)
+    components = find_components(responses.pooled[seen], np.zeros(int(seen.sum()), np.int64))
+    score = scores(responses.pooled, components)
+    asked = held_out | of_class
+    answers = Counter(CLASSES[answer] for answer in responses.logits[of_class].argmax(axis=1))
+    flagged = score > choose_threshold(score[held_out], KEPT)
+    weights = experiment.weights
+    return {
+        "images": int(of_class.sum()),
+        "answers": dict(answers.most_common()),
+        "flagged": _rounded((weights[:, of_class] @ flagged[of_class]) / weights[:, of_class].sum(axis=1)),
+        "auc": _rounded(roc_areas(of_class[asked], score[asked], weights[:, asked])),
+    }
+
+
+def _rounded(draws: NDArray[np.float64]) -> Found:
+    return {name: round(value, 3) for name, value in interval(draws).model_dump().items()}
+
+
+if __name__ == "__main__":
+    main()
