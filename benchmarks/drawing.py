@@ -2,8 +2,8 @@
 
 It times the steps from a file to the model's input, for an upload of 600 x 450 pixels and a photo of 12 megapixels; the
 maps of all seven classes; one heat map and its overlay; each PNG encoder of OpenCV and Pillow, with the size of its
-file; base64 and the JSON of an answer. Decoding a photo at half its size, which the service does not do, is timed as
-well, with the largest difference in the input in grey levels. The picture is drawn and has the noise of a camera,
+file; base64 and the JSON of an answer. The photo is decoded at its full size and at half of it, as the service does for
+this model, with the largest difference in the input in grey levels. The picture is drawn and has the noise of a camera,
 because PNG files without noise would be much smaller than real ones. The steps take turns. Prints one JSON line.
 """
 

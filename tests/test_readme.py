@@ -78,12 +78,13 @@ def test_the_figures_of_speed_are_those_of_the_tables() -> None:
     page = (ROOT / "docs" / "performance.md").read_text()
     measured = "".join(re.findall(r"<!-- table: .*?<!-- end -->", page, re.DOTALL))
     cells = set(re.findall(r"\d+\.\d+", measured))
+    verdicts = re.findall(r"[|] (yes|\*\*no\*\*|not measured).* [|]$", measured, re.MULTILINE)
     conclusions = page.partition("\n## Conclusions")[2].partition("\n## ")[0]
     for text in (conclusions, README.partition("\n## Speed")[2].partition("\n## ")[0]):
         figures = re.findall(r"\d+\.\d+", text)
         assert figures
         assert [figure for figure in figures if figure not in cells] == []
-        assert f"{len(re.findall(r'[|] yes [|]', measured))} of 25 targets are met" in text.replace("*", "")
+        assert f"{verdicts.count('yes')} of {len(verdicts)} targets are met" in text.replace("*", "")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +19,13 @@ from tests.support.paths import ROOT
 
 V2M_BUNDLE = ROOT / ".bench" / "v2m"  # what benchmarks.harness.bundles makes
 FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8", "amx_bf16")  # what decides the speed of a model
-CAP = "OV_CPU_MAX_ISA"  # the variable by which OpenVINO computes as on an older processor; AVX2 is what is measured
+# The variable by which OpenVINO computes as on an older processor, together with ONEDNN_MAX_CPU_ISA: docs/testing.md.
+CAP = "OV_CPU_MAX_ISA"
+CAPPED_FLAGS = {
+    "AVX2": ("avx2",),
+    "AVX512_CORE": ("avx2", "avx512f"),
+    "AVX512_CORE_VNNI": ("avx2", "avx512f", "avx512_vnni"),
+}
 PACKAGES = ("openvino", "numpy", "opencv-python-headless")
 SERVICE = (*PACKAGES, "pillow", "fastapi", "pydantic", "uvicorn", "mlflow-skinny")  # what a request goes through
 
@@ -81,17 +88,18 @@ def summary(values: Sequence[float]) -> dict[str, object]:
     }
 
 
-def machine() -> dict[str, object]:
+def machine() -> dict[str, Any]:
     """Processor, memory and Python of this machine. A cap on OpenVINO counts: flags beyond it are left out."""
     cpu = Path("/proc/cpuinfo").read_text()
     known = dict(line.split(":", 1) for line in cpu.splitlines() if ":" in line)
     fields = {name.strip(): value.strip() for name, value in known.items()}
-    capped = {"AVX2": "avx2"}.get(os.environ.get(CAP, ""))
+    cap = os.environ.get(CAP, "")
+    present = fields.get("flags", "").split()
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return {
         "cores": len(os.sched_getaffinity(0)),
-        "cpu": fields.get("model name", platform.machine()) + (f", capped by {CAP}" if capped else ""),
-        "flags": [flag for flag in FLAGS if flag in (capped or fields.get("flags", "")).split()],
+        "cpu": fields.get("model name", platform.machine()) + (f", capped by {CAP}={cap}" if cap else ""),
+        "flags": [flag for flag in FLAGS if flag in present and flag in CAPPED_FLAGS.get(cap, FLAGS)],
         "memory_gb": round(memory),
         "python": platform.python_version(),
     }

@@ -14,7 +14,7 @@ OF_RUNTIME = {"fp32": 1.08, "int8": 1.15}
 ABOVE_PREDICT_MS = {"/explain?render=heatmap": 6.0, "/explain": 25.0, "/explain?target=all&render=heatmap": 20.0}
 OF_BEST_PEER = {"fp32": 2.5, "int8": 6}
 EAGER_TAPE, TRACED_TAPE = 10, {"fp32": 1.3, "int8": 3}
-PREPARED_MS = {"decode and fit to 480, 600 x 450": 10, "decode and fit to 480, 12 megapixels": 120}
+PREPARED_MS = {"decode and fit to 480, 600 x 450": 10, "all that comes before the model, 12 megapixels": 80}
 READY_S = {"V2M fp32": 5.0, "V2M int8": 6.0, "starter": 4.0}
 ANSWERED_S = {"V2M fp32": 2.5, "V2M int8": 2.5, "starter": 1.5}
 STARTER_ABOVE_MS = {"/predict": 3.5, "/explain": 8.0}
