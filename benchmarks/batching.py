@@ -30,7 +30,7 @@ WAYS: dict[str, dict[str, Any]] = {
     "up to 8, wait 2 ms": {"batch_size": "8", "batch_wait_ms": "2"},
 }
 CLIENTS = (1, 2, 8)
-ROUNDS, POINT_SECONDS = 4, 0.8
+ROUNDS, POINT_SECONDS = 3, 0.8
 
 
 def main() -> None:

@@ -26,7 +26,7 @@ from inference.registry.mlflow_registry import Registry
 from inference.settings import RegistrySettings
 from tests.support.service_process import running_service
 
-ONE_SECONDS, EIGHT_SECONDS, EXPLAIN_SECONDS = 3.0, 6.0, 5.0
+ONE_SECONDS, EIGHT_SECONDS, EXPLAIN_SECONDS = 3.0, 5.0, 5.0
 OURS_ONE_SECONDS, OURS_EIGHT_SECONDS = 3.0, 4.0
 
 
