@@ -32,7 +32,7 @@ from training.data.attributes import read_attributes
 from training.data.folds import fold_records
 from training.data.ham10000 import ImageRecord, limit_classes, read_index
 from training.data.prepared_images import PreparedSplit, labels_of, prepare_images
-from training.evaluation.bootstrap import interval, lesion_weights
+from training.evaluation.bootstrap import interval_if_defined, lesion_weights
 from training.evaluation.metrics import all_numbers, roc_areas
 from training.evaluation.out_of_distribution import KEPT, choose_threshold, find_components
 from training.fitting import trainer
@@ -96,7 +96,7 @@ def main() -> None:
         str(name): _measure_source(experiment, experiment.sources == name, answered)
         for name in np.unique(experiment.sources)
     }
-    classes = {code: _measure_class(experiment, experiment.labels == CLASSES.index(code)) for code in LEFT_OUT}
+    classes = {code: _measure_class(experiment, CLASSES.index(code)) for code in LEFT_OUT}
     emit("left_out", began=began, share=share, packages=("tensorflow-cpu", "keras"), sources=sources, classes=classes)
 
 
@@ -111,7 +111,8 @@ def _measure_source(experiment: Experiment, of_source: Rows, answered: NDArray[n
     found: dict[str, Mapping[str, NDArray[np.float64]]] = {}
     for name, probabilities in (("source known", answered), ("source unknown", strange)):
         numbers = all_numbers(labels, probabilities[of_source], weights)
-        recall = np.mean([numbers["recall", code] for code in measured], axis=0)
+        recalls = [numbers["recall", code] for code in measured]
+        recall = np.mean(recalls, axis=0) if recalls else np.full(len(weights), np.nan)
         found[name] = {"malignant_auc": numbers["malignant_auc", ""], "mean_recall": recall}
     known, unknown = found["source known"], found["source unknown"]
     found["lost"] = {name: draws - unknown[name] for name, draws in known.items()}
@@ -119,14 +120,17 @@ def _measure_source(experiment: Experiment, of_source: Rows, answered: NDArray[n
     return {"images": int(of_source.sum()), "classes": measured} | described
 
 
-def _measure_class(experiment: Experiment, of_class: Rows) -> Found:
+def _measure_class(experiment: Experiment, left_out: int) -> Found:
+    of_class = experiment.labels == left_out
     held_out = (experiment.fold == 0) & ~of_class
     seen = ~held_out & ~of_class
     responses = experiment.without(~seen)
     components = find_components(responses.pooled[seen], np.zeros(int(seen.sum()), np.int64))
     score = scores(responses.pooled, components)
     asked = held_out | of_class
-    answers = Counter(CLASSES[answer] for answer in responses.logits[of_class].argmax(axis=1))
+    # The loss, adjusted by frequency, has taught the network nothing of a class without images: that is no answer.
+    known = [index for index in range(len(CLASSES)) if index != left_out]
+    answers = Counter(CLASSES[known[answer]] for answer in responses.logits[of_class][:, known].argmax(axis=1))
     flagged = score > choose_threshold(score[held_out], KEPT)
     weights = experiment.weights
     return {
@@ -137,8 +141,10 @@ def _measure_class(experiment: Experiment, of_class: Rows) -> Found:
     }
 
 
-def _rounded(draws: NDArray[np.float64]) -> Found:
-    return {name: round(value, 3) for name, value in interval(draws).model_dump().items()}
+def _rounded(draws: NDArray[np.float64]) -> Found | None:
+    """The value and its interval; None if there is none, as in a trial with few images."""
+    found = interval_if_defined(draws)
+    return {name: round(value, 3) for name, value in found.model_dump().items()} if found else None
 
 
 if __name__ == "__main__":
