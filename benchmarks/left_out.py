@@ -15,65 +15,22 @@ import argparse
 import time
 from collections import Counter
 from collections.abc import Mapping
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.harness.measuring import emit
+from benchmarks.harness.small_training import FEWEST, FOLDS, Experiment, Rows, read_experiment
 from inference.bundle.out_of_distribution import scores
 from inference.domain.probability import softmax
 from inference.domain.taxonomy import CLASSES
-from inference.imaging.preprocessing import Preprocessing
-from training.commands import DataSettings
-from training.config_file import load
-from training.data.attributes import read_attributes
-from training.data.folds import fold_records
-from training.data.ham10000 import ImageRecord, limit_classes, read_index
-from training.data.prepared_images import PreparedSplit, labels_of, prepare_images
-from training.evaluation.bootstrap import interval_if_defined, lesion_weights
+from training.evaluation.bootstrap import interval_if_defined
 from training.evaluation.metrics import all_numbers, roc_areas
 from training.evaluation.out_of_distribution import KEPT, choose_threshold, find_components
-from training.fitting import trainer
-from training.fitting.checkpoints import Checkpoints
-from training.networks import network as networks
-from training.networks.network import Responses
 
-RECIPE = Path("training/configs/starter.toml")
-SETTING = Preprocessing(size=96, fit="center-crop")
-EPOCHS, FOLDS, FEWEST = 4, 3, 20
+EPOCHS = 4
 LEFT_OUT = ("df", "vasc")
 Found = dict[str, object]
-Rows = NDArray[np.bool_]
-
-
-class Experiment:
-    """All images, prepared once, and the networks that are trained on some of them."""
-
-    def __init__(self, records: tuple[ImageRecord, ...], metadata: Path, *, epochs: int) -> None:
-        config = load(RECIPE)
-        model = config.model.model_copy(update={"preprocessing": SETTING})
-        stage = config.fine_tune.model_copy(update={"epochs": epochs, "size": None, "images": None})
-        self._config = config.model_copy(update={"model": model, "fine_tune": stage})
-        self._images = prepare_images(records, SETTING)
-        source = read_attributes(metadata)["source"]
-        self.labels = labels_of(records)
-        self.lesions = np.array([record.lesion_id for record in records])
-        self.sources = np.array([source[record.image_id] for record in records])
-        lesions = {record.lesion_id: record.label for record in records}
-        self.fold = fold_records(records, lesions=lesions, count=FOLDS, seed=config.seed).of_image
-        self.weights = lesion_weights(self.lesions, resamples=1000, seed=config.seed)
-
-    def without(self, left_out: Rows) -> Responses:
-        """The responses to all images of a network that was trained on others than `left_out`, bool [n]."""
-        rows = np.random.default_rng(self._config.seed).permutation(np.flatnonzero(~left_out))
-        split = PreparedSplit(*(of_all[rows[: (self.fold != 0).sum()]] for of_all in (self._images, self.labels)))
-        network = networks.build_for(self._config)
-        with TemporaryDirectory() as folder:
-            context = trainer.TrainingContext(network, split, None, self._config, Checkpoints(Path(folder)))
-            trainer.fit(context, self._config.fine_tune, name=trainer.FINE_TUNE)
-        return networks.respond(networks.for_export(network, self._config), self._images)
 
 
 def main() -> None:
@@ -82,13 +39,9 @@ def main() -> None:
     parser.add_argument(
         "--share", type=float, default=1.0, help="part of the images and epochs; 1 is what is published"
     )
-    share, began, data = parser.parse_args().share, time.perf_counter(), DataSettings().data
-    metadata = data / "ham10000/HAM10000_metadata.csv"
-    records = read_index(metadata, [data / "ham10000/images_256_center"])
-    if share < 1:
-        records = limit_classes(records, max(FEWEST, int(share * len(records) / len(CLASSES))), seed=0)
-    experiment = Experiment(records, metadata, epochs=max(1, round(share * EPOCHS)))
-    answered = np.empty((len(records), len(CLASSES)))
+    share, began = parser.parse_args().share, time.perf_counter()
+    experiment = read_experiment(share=share, epochs=EPOCHS)
+    answered = np.empty((len(experiment.labels), len(CLASSES)))
     for fold in range(FOLDS):
         held_out = experiment.fold == fold
         answered[held_out] = softmax(experiment.without(held_out).logits, 1.0)[held_out]
