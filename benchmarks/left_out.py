@@ -20,11 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.harness.measuring import emit
-from benchmarks.harness.small_training import FEWEST, FOLDS, Experiment, Rows, read_experiment
+from benchmarks.harness.small_training import FEWEST, FOLDS, Experiment, Rows, read_experiment, rounded
 from inference.bundle.out_of_distribution import scores
 from inference.domain.probability import softmax
 from inference.domain.taxonomy import CLASSES
-from training.evaluation.bootstrap import interval_if_defined
 from training.evaluation.metrics import all_numbers, roc_areas
 from training.evaluation.out_of_distribution import KEPT, choose_threshold, find_components
 
@@ -69,7 +68,7 @@ def _measure_source(experiment: Experiment, of_source: Rows, answered: NDArray[n
         found[name] = {"malignant_auc": numbers["malignant_auc", ""], "mean_recall": recall}
     known, unknown = found["source known"], found["source unknown"]
     found["lost"] = {name: draws - unknown[name] for name, draws in known.items()}
-    described = {way: {name: _rounded(draws) for name, draws in numbers.items()} for way, numbers in found.items()}
+    described = {way: {name: rounded(draws) for name, draws in numbers.items()} for way, numbers in found.items()}
     return {"images": int(of_source.sum()), "classes": measured} | described
 
 
@@ -89,15 +88,9 @@ def _measure_class(experiment: Experiment, left_out: int) -> Found:
     return {
         "images": int(of_class.sum()),
         "answers": dict(answers.most_common()),
-        "flagged": _rounded((weights[:, of_class] @ flagged[of_class]) / weights[:, of_class].sum(axis=1)),
-        "auc": _rounded(roc_areas(of_class[asked], score[asked], weights[:, asked])),
+        "flagged": rounded((weights[:, of_class] @ flagged[of_class]) / weights[:, of_class].sum(axis=1)),
+        "auc": rounded(roc_areas(of_class[asked], score[asked], weights[:, asked])),
     }
-
-
-def _rounded(draws: NDArray[np.float64]) -> Found | None:
-    """The value and its interval; None if there is none, as in a trial with few images."""
-    found = interval_if_defined(draws)
-    return {name: round(value, 3) for name, value in found.model_dump().items()} if found else None
 
 
 if __name__ == "__main__":

@@ -15,9 +15,8 @@ import keras
 import numpy as np
 
 from benchmarks.harness.measuring import emit
-from benchmarks.harness.small_training import read_experiment
+from benchmarks.harness.small_training import read_experiment, rounded
 from inference.domain.probability import softmax
-from training.evaluation.bootstrap import interval
 from training.evaluation.metrics import all_numbers
 from training.fitting import trainer
 from training.networks.network import Network
@@ -34,7 +33,7 @@ def main() -> None:
     experiment = read_experiment(share=share, epochs=EPOCHS)
     held_out = experiment.fold == 0
     labels, weights = experiment.labels[held_out], experiment.weights[:, held_out]
-    found: dict[str, dict[str, dict[str, object]]] = {}
+    found: dict[str, object] = {}
     for seed in SEEDS:
         draws = {}
         for way, shared in WAYS.items():
@@ -43,7 +42,7 @@ def main() -> None:
             draws[way] = all_numbers(labels, softmax(logits, 1.0), weights)
         draws["difference"] = {key: own - draws["one coin"][key] for key, own in draws["independent"].items()}
         found[str(seed)] = {
-            way: {name: _rounded(numbers[name, ""]) for name in ("balanced_accuracy", "macro_auc")}
+            way: {name: rounded(numbers[name, ""]) for name in ("balanced_accuracy", "macro_auc")}
             for way, numbers in draws.items()
         }
     emit(
@@ -72,10 +71,6 @@ def one_coin() -> Iterator[None]:
         yield
     finally:
         trainer.seed_dropout = right
-
-
-def _rounded(draws: "np.ndarray[tuple[int, ...], np.dtype[np.float64]]") -> dict[str, float]:
-    return {name: round(value, 4) for name, value in interval(draws).model_dump().items()}
 
 
 if __name__ == "__main__":

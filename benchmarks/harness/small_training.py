@@ -15,7 +15,7 @@ from training.data.attributes import read_attributes
 from training.data.folds import fold_records
 from training.data.ham10000 import ImageRecord, limit_classes, read_index
 from training.data.prepared_images import PreparedSplit, labels_of, prepare_images
-from training.evaluation.bootstrap import lesion_weights
+from training.evaluation.bootstrap import Draws, interval_if_defined, lesion_weights
 from training.fitting import trainer
 from training.fitting.checkpoints import Checkpoints
 from training.networks import network as networks
@@ -25,16 +25,6 @@ RECIPE = Path("training/configs/starter.toml")
 SETTING = Preprocessing(size=96, fit="center-crop")
 FOLDS, FEWEST = 3, 20
 Rows = NDArray[np.bool_]
-
-
-def read_experiment(*, share: float, epochs: int) -> "Experiment":
-    """On all images of HAM10000 in LUNAR_DATA, or a share of images and epochs."""
-    data = DataSettings().data
-    metadata = data / "ham10000/HAM10000_metadata.csv"
-    records = read_index(metadata, [data / "ham10000/images_256_center"])
-    if share < 1:
-        records = limit_classes(records, max(FEWEST, int(share * len(records) / len(CLASSES))), seed=0)
-    return Experiment(records, metadata, epochs=max(1, round(share * epochs)))
 
 
 class Experiment:
@@ -68,3 +58,19 @@ class Experiment:
             context = trainer.TrainingContext(network, split, None, config, Checkpoints(Path(folder)))
             trainer.fit(context, config.fine_tune, name=trainer.FINE_TUNE)
         return networks.respond(networks.for_export(network, config), self._images)
+
+
+def read_experiment(*, share: float, epochs: int) -> Experiment:
+    """On all images of HAM10000 in LUNAR_DATA, or a share of images and epochs."""
+    data = DataSettings().data
+    metadata = data / "ham10000/HAM10000_metadata.csv"
+    records = read_index(metadata, [data / "ham10000/images_256_center"])
+    if share < 1:
+        records = limit_classes(records, max(FEWEST, int(share * len(records) / len(CLASSES))), seed=0)
+    return Experiment(records, metadata, epochs=max(1, round(share * epochs)))
+
+
+def rounded(draws: Draws) -> dict[str, float] | None:
+    """The value of a metric and its 95 % interval; None if it has no value, as in a trial with few images."""
+    found = interval_if_defined(draws)
+    return {name: round(value, 4) for name, value in found.model_dump().items()} if found else None

@@ -52,13 +52,13 @@ class TrainingContext:
     def weights(self) -> list[Any]:
         """The Keras variables that a checkpoint holds: those of the network, and those of the second input if there is
         one."""
-        of_patients = self.network.patients.weights if self.network.patients and self.knows_patients else []
-        return [*self.network.model.weights, *of_patients]
+        patients = self.patients
+        return [*self.network.model.weights, *(patients.weights if patients else [])]
 
     @property
-    def knows_patients(self) -> bool:
-        """Whether the network is told something of the patients."""
-        return self.train.patients is not None
+    def patients(self) -> keras.Model | None:
+        """The network's second input, if training is told something of the patients."""
+        return self.network.patients if self.train.patients is not None else None
 
 
 def fit(context: TrainingContext, stage: StageConfig, *, name: str, followed: bool = False) -> History:
@@ -90,7 +90,7 @@ def _train(context: TrainingContext, stage: StageConfig, *, name: str) -> Progre
     optimiser = context.config.optimiser
     batches = training_batches(context)
     model = compiled(context, stage, steps=batches.steps)
-    patients = context.train.patients.shape[1] if context.train.patients is not None else 0
+    patients = context.patients.input.shape[1] if context.patients else 0
     validation = (
         validation_batches(context.validation, batch=optimiser.batch, patients=patients) if context.validation else None
     )
@@ -190,9 +190,9 @@ def compiled(context: TrainingContext, stage: StageConfig, *, steps: int) -> ker
 
 def _trained_model(context: TrainingContext) -> keras.Model:
     image, logits = context.network.model.input, context.network.model.output["logits"]
-    if not (context.knows_patients and context.network.patients):
+    addition = context.patients
+    if not addition:
         return keras.Model(image, logits)
-    addition = context.network.patients
     return keras.Model([image, addition.input], keras.layers.Add(dtype="float32")([logits, addition.output]))
 
 
