@@ -34,8 +34,8 @@ class AugmentConfig(Section):
 
     `crop_area`: bounds of the share of the prepared image that a random crop shows, `crop_ratio` of its width / height
     (Szegedy et al., CVPR 2015). `channel_gain`: each colour channel is multiplied by its own number around 1.
-    `blur_sigma`: bounds in pixels; 1 with five taps if it is missing. `jpeg_quality`: bounds, of 1 to 100, with which
-    some images are compressed again.
+    `blur_sigma`: bounds in pixels; 1 with five taps if it is missing. `sharpen_amount`: how much of what a blur of 1
+    pixel takes away is added. `jpeg_quality`: bounds, of 1 to 100, with which some images are compressed again.
     """
 
     horizontal_flip: bool
@@ -56,6 +56,8 @@ class AugmentConfig(Section):
     channel_probability: float = Probability
     blur_probability: float = Share
     blur_sigma: tuple[float, float] | None = added(None)
+    sharpen_probability: float = added(0.0, ge=0, le=1)
+    sharpen_amount: tuple[float, float] = added((0.0, 1.0))
     jpeg_probability: float = added(0.0, ge=0, le=1)
     jpeg_quality: tuple[int, int] = added((40, 95))
     erase_probability: float = Share
@@ -81,7 +83,13 @@ class AugmentConfig(Section):
 
     @model_validator(mode="after")
     def _check_bounds(self) -> Self:
-        limits = {"crop_area": (0.01, 1), "crop_ratio": (0.1, 10), "blur_sigma": (0.1, 10), "jpeg_quality": (1, 100)}
+        limits = {
+            "crop_area": (0.01, 1),
+            "crop_ratio": (0.1, 10),
+            "blur_sigma": (0.1, 10),
+            "sharpen_amount": (0, 10),
+            "jpeg_quality": (1, 100),
+        }
         for name, (least, most) in limits.items():
             bounds = getattr(self, name)
             if bounds and not least <= bounds[0] <= bounds[1] <= most:

@@ -168,9 +168,9 @@ def _initializer() -> Any:
 
 
 def _normalised(x: Any, name: str) -> Any:
-    from keras import layers
+    from training.backbones.fused_batch_norm import FusedBatchNormalization
 
-    return layers.BatchNormalization(momentum=0.99, epsilon=1e-3, name=name)(x)
+    return FusedBatchNormalization(momentum=0.99, epsilon=1e-3, name=name)(x)
 
 
 def _activated(x: Any, bn: str, activation: str) -> Any:

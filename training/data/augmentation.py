@@ -21,14 +21,15 @@ def augment(
     """Images uint8 [b, p, p, 3] and labels float32 [b, 7] -> uint8 [b, s, s, 3] and float32 [b, 7]; seed int32 [2].
 
     Each image is cropped, flipped, rotated, zoomed and shifted in one resampling to s = `size` pixels (p if it is
-    None); then its colours are changed, and some images are blurred, compressed or partly erased. Finally the batch is
-    mixed by MixUp or CutMix, or not at all.
+    None); then its colours are changed, and some images are blurred, sharpened, compressed or partly erased. Finally
+    the batch is mixed by MixUp or CutMix, or not at all.
     """
     seeds = tf.random.experimental.stateless_split(seed, 7)
     pixels = move(tf.cast(images, tf.float32), config=config, seed=seeds[0], size=size)
     pixels = shade(pixels, config=config, seed=seeds[1])
     pixels = tint(pixels, config=config, seed=seeds[5])
     pixels = blur(pixels, config=config, seed=seeds[2])
+    pixels = sharpen(pixels, config=config, seed=tf.random.experimental.stateless_fold_in(seed, 3))
     pixels = compress(pixels, config=config, seed=seeds[6])
     pixels = erase(pixels, config=config, seed=seeds[3])
     pixels, labels = mix(pixels, labels, config=config, seed=seeds[4])
@@ -121,6 +122,21 @@ def blur(images: tf.Tensor, *, config: AugmentConfig, seed: tf.Tensor) -> tf.Ten
         return _smooth(_smooth(chosen, weights, radius=radius, axis=1), weights, radius=radius, axis=2)
 
     return _change(images, draw(0, 0, 1) < config.blur_probability, smooth)
+
+
+def sharpen(images: tf.Tensor, *, config: AugmentConfig, seed: tf.Tensor) -> tf.Tensor:
+    """Add to some images what a Gaussian of 1 pixel takes away (unsharp masking): float32 [b, s, s, 3]."""
+    if config.sharpen_probability == 0:
+        return images
+    draw = _uniform(tf.shape(images)[0], seed)
+    amounts = draw(1, *config.sharpen_amount)
+    kernel = tf.constant([[1.0, 4.0, 6.0, 4.0, 1.0]]) / 16
+
+    def mask(chosen: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
+        smooth = _smooth(_smooth(chosen, kernel, radius=2, axis=1), kernel, radius=2, axis=2)
+        return chosen + tf.gather(amounts, rows)[:, None, None, None] * (chosen - smooth)
+
+    return _change(images, draw(0, 0, 1) < config.sharpen_probability, mask)
 
 
 def _smooth(images: tf.Tensor, kernels: tf.Tensor, *, radius: int, axis: int) -> tf.Tensor:

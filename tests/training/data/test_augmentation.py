@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from tests.support.configs import EVERYTHING, NOTHING
 from training.config import AugmentConfig
-from training.data.augmentation import augment, blur, compress, erase, mix, move, shade, tint
+from training.data.augmentation import augment, blur, compress, erase, mix, move, shade, sharpen, tint
 from training.data.synthetic_lesions import draw_squares
 
 pytestmark = pytest.mark.numeric
@@ -228,6 +228,22 @@ def test_blur_is_opencvs_gaussian(sigma: float) -> None:
         assert after == pytest.approx(expected, abs=0.05)
 
 
+def test_sharpening_adds_what_a_gaussian_takes_away() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 24, 24, 3)).astype(np.float32)
+    kernel = np.array([1, 4, 6, 4, 1], np.float32) / 16
+    expected = np.stack([2.5 * x - 1.5 * cv2.sepFilter2D(x, -1, kernel, kernel) for x in pixels])
+    config = changed(sharpen_probability=1.0, sharpen_amount=(1.5, 1.5))
+    assert sharpen(tf.constant(pixels), config=config, seed=tf.constant([1, 1])).numpy() == pytest.approx(
+        expected, abs=0.05
+    )
+    some = sharpen(
+        tf.constant(pixels),
+        config=changed(sharpen_probability=0.5, sharpen_amount=(1.0, 2.0)),
+        seed=tf.constant([1, 1]),
+    ).numpy()
+    assert 8 < (np.abs(some - pixels).max(axis=(1, 2, 3)) > 1).sum() < 32
+
+
 def test_jpeg_changes_some_images_and_more_at_a_lower_quality() -> None:
     lesions = tf.cast(draw_squares(size=64, count=40), tf.float32)
 
@@ -242,7 +258,8 @@ def test_jpeg_changes_some_images_and_more_at_a_lower_quality() -> None:
 
 
 @pytest.mark.parametrize("change", [
-    {"crop_area": (0.9, 0.5)}, {"crop_ratio": (0.0, 1.0)}, {"blur_sigma": (0.0, 1.0)}, {"jpeg_quality": (0, 50)},
+    {"crop_area": (0.9, 0.5)}, {"crop_ratio": (0.0, 1.0)}, {"blur_sigma": (0.0, 1.0)},
+    {"sharpen_amount": (1.0, 0.5)}, {"jpeg_quality": (0, 50)},
 ])  # fmt: skip
 def test_bounds_are_checked_with_the_allowed_values(change: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=rf"{next(iter(change))} must be two numbers from [\d.]+ to \d+, the smaller"):
