@@ -6,11 +6,12 @@ Keras's preprocessing layers inside tf.data do the same at a twentieth of the sp
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import tensorflow as tf
 
 from training.config import AugmentConfig
+from training.data.random_changes import Draw, change_some, chosen_by, to_bytes, uniform
+from training.data.sharpness import blur, compress, sharpen
 
 Batch = tuple[tf.Tensor, tf.Tensor]
 
@@ -33,7 +34,7 @@ def augment(
     pixels = compress(pixels, config=config, seed=seeds[6])
     pixels = erase(pixels, config=config, seed=seeds[3])
     pixels, labels = mix(pixels, labels, config=config, seed=seeds[4])
-    return _to_bytes(pixels), labels
+    return to_bytes(pixels), labels
 
 
 def move(images: tf.Tensor, *, config: AugmentConfig, seed: tf.Tensor, size: int | None = None) -> tf.Tensor:
@@ -43,7 +44,7 @@ def move(images: tf.Tensor, *, config: AugmentConfig, seed: tf.Tensor, size: int
     """
     count, before = tf.shape(images)[0], tf.cast(tf.shape(images)[1], tf.float32)
     after = before if size is None else tf.constant(float(size))
-    draw, chosen = _uniform(count, seed), _chosen(count, seed)
+    draw, chosen = uniform(count, seed), chosen_by(count, seed)
     turned, zoomed = chosen(0, config.rotation_probability), chosen(1, config.zoom_probability)
     shifted = chosen(2, config.translation_probability)
     angle = tf.where(turned, draw(0, -config.rotation, config.rotation), 0.0) * 2 * math.pi
@@ -76,7 +77,7 @@ def _crops(count: tf.Tensor, *, config: AugmentConfig, seed: tf.Tensor) -> tuple
     fractions of the image."""
     if config.crop_area is None:
         return tf.ones([count]), tf.ones([count]), tf.zeros([count]), tf.zeros([count])
-    draw = _uniform(count, seed)
+    draw = uniform(count, seed)
     area, ratio = draw(0, *config.crop_area), tf.exp(draw(1, *(math.log(bound) for bound in config.crop_ratio)))
     width, height = tf.minimum(tf.sqrt(area * ratio), 1.0), tf.minimum(tf.sqrt(area / ratio), 1.0)
     return width, height, draw(2, -0.5, 0.5) * (1 - width), draw(3, -0.5, 0.5) * (1 - height)
@@ -85,7 +86,7 @@ def _crops(count: tf.Tensor, *, config: AugmentConfig, seed: tf.Tensor) -> tuple
 def shade(images: tf.Tensor, *, config: AugmentConfig, seed: tf.Tensor) -> tf.Tensor:
     """Change contrast around each image's mean, and brightness by a fraction of 255: float32 [b, s, s, 3]."""
     count = tf.shape(images)[0]
-    draw, chosen = _uniform(count, seed), _chosen(count, seed)
+    draw, chosen = uniform(count, seed), chosen_by(count, seed)
     contrast = tf.where(chosen(0, config.contrast_probability), draw(0, 1 - config.contrast, 1 + config.contrast), 1.0)
     brightness = tf.where(chosen(1, config.brightness_probability), draw(1, -config.brightness, config.brightness), 0.0)
     mean = tf.reduce_mean(images, axis=[1, 2, 3], keepdims=True)
@@ -98,92 +99,22 @@ def tint(images: tf.Tensor, *, config: AugmentConfig, seed: tf.Tensor) -> tf.Ten
     if config.channel_gain == 0:
         return images
     count = tf.shape(images)[0]
-    draw = _uniform(count, seed)
+    draw = uniform(count, seed)
     gains = tf.stack([draw(i, 1 - config.channel_gain, 1 + config.channel_gain) for i in range(3)], axis=1)
-    gains = tf.where(_chosen(count, seed)(0, config.channel_probability)[:, None], gains, 1.0)
+    gains = tf.where(chosen_by(count, seed)(0, config.channel_probability)[:, None], gains, 1.0)
     return images * gains[:, None, None, :]
-
-
-def blur(images: tf.Tensor, *, config: AugmentConfig, seed: tf.Tensor) -> tf.Tensor:
-    """Blur some images with a Gaussian, one axis after the other: float32 [b, s, s, 3]. Others are not computed."""
-    if config.blur_probability == 0:
-        return images
-    draw = _uniform(tf.shape(images)[0], seed)
-    if config.blur_sigma is None:
-        radius = 2
-        kernels = tf.repeat(tf.constant([[1.0, 4.0, 6.0, 4.0, 1.0]]) / 16, tf.shape(images)[0], axis=0)
-    else:
-        radius = math.ceil(3 * config.blur_sigma[1])
-        taps = tf.range(-radius, radius + 1, dtype=tf.float32)
-        kernels = tf.nn.softmax(-0.5 * (taps / draw(1, *config.blur_sigma)[:, None]) ** 2)
-
-    def smooth(chosen: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
-        weights = tf.gather(kernels, rows)
-        return _smooth(_smooth(chosen, weights, radius=radius, axis=1), weights, radius=radius, axis=2)
-
-    return _change(images, draw(0, 0, 1) < config.blur_probability, smooth)
-
-
-def sharpen(images: tf.Tensor, *, config: AugmentConfig, seed: tf.Tensor) -> tf.Tensor:
-    """Add to some images what a Gaussian of 1 pixel takes away (unsharp masking): float32 [b, s, s, 3]."""
-    if config.sharpen_probability == 0:
-        return images
-    draw = _uniform(tf.shape(images)[0], seed)
-    amounts = draw(1, *config.sharpen_amount)
-    kernel = tf.constant([[1.0, 4.0, 6.0, 4.0, 1.0]]) / 16
-
-    def mask(chosen: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
-        smooth = _smooth(_smooth(chosen, kernel, radius=2, axis=1), kernel, radius=2, axis=2)
-        return chosen + tf.gather(amounts, rows)[:, None, None, None] * (chosen - smooth)
-
-    return _change(images, draw(0, 0, 1) < config.sharpen_probability, mask)
-
-
-def _smooth(images: tf.Tensor, kernels: tf.Tensor, *, radius: int, axis: int) -> tf.Tensor:
-    """The weighted mean of 2 `radius` + 1 neighbours along an axis: float32 [k, s, s, 3], kernels [k, 2 radius + 1]."""
-    padding = [[radius, radius] if position == axis else [0, 0] for position in range(4)]
-    padded, side = tf.pad(images, padding, mode="REFLECT"), tf.shape(images)[axis]
-    shifted = (tf.gather(padded, tf.range(i, i + side), axis=axis) for i in range(2 * radius + 1))
-    return tf.add_n([kernels[:, i, None, None, None] * neighbour for i, neighbour in enumerate(shifted)])
-
-
-def compress(images: tf.Tensor, *, config: AugmentConfig, seed: tf.Tensor) -> tf.Tensor:
-    """Compress some images as JPEG, each with its own quality, and decode them again: float32 [b, s, s, 3]."""
-    if config.jpeg_probability == 0:
-        return images
-    draw = _uniform(tf.shape(images)[0], seed)
-    low, high = config.jpeg_quality
-    qualities = tf.cast(tf.floor(draw(1, low, high + 1)), tf.int32)
-
-    def encode(chosen: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
-        elements = (_to_bytes(chosen), tf.gather(qualities, rows))
-        decoded = tf.map_fn(lambda one: tf.image.adjust_jpeg_quality(*one), elements, fn_output_signature=tf.uint8)
-        return tf.cast(decoded, tf.float32)
-
-    return _change(images, draw(0, 0, 1) < config.jpeg_probability, encode)
-
-
-def _change(images: tf.Tensor, chosen: tf.Tensor, change: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]) -> tf.Tensor:
-    """Apply `change`(images [k, s, s, 3], their rows [k]) to the images for which `chosen`, bool [b], is true."""
-    rows = tf.where(chosen)[:, 0]
-    changed = tf.cond(tf.size(rows) > 0, lambda: change(tf.gather(images, rows), rows), lambda: images[:0])
-    return tf.tensor_scatter_nd_update(images, rows[:, None], changed)
-
-
-def _to_bytes(pixels: tf.Tensor) -> tf.Tensor:
-    return tf.cast(tf.round(tf.clip_by_value(pixels, 0, 255)), tf.uint8)
 
 
 def erase(images: tf.Tensor, *, config: AugmentConfig, seed: tf.Tensor) -> tf.Tensor:
     """Cover a rectangle of some images with their mean colour (Zhong et al., Random Erasing, AAAI 2020)."""
-    draw = _uniform(tf.shape(images)[0], seed)
+    draw = uniform(tf.shape(images)[0], seed)
     inside = _rectangles(tf.shape(images), sides=config.erase_sides, draw=draw)
 
     def cover(chosen: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
         mean = tf.reduce_mean(chosen, axis=[1, 2], keepdims=True)
         return tf.where(tf.gather(inside, rows)[..., None], mean, chosen)
 
-    return _change(images, draw(4, 0, 1) < config.erase_probability, cover)
+    return change_some(images, draw(4, 0, 1) < config.erase_probability, cover)
 
 
 def mix(images: tf.Tensor, labels: tf.Tensor, *, config: AugmentConfig, seed: tf.Tensor) -> Batch:
@@ -220,25 +151,10 @@ def _mixing_share(alpha: float | None, seed: tf.Tensor) -> tf.Tensor:
     return one / (one + other)
 
 
-Draw = Callable[[int, float, float], tf.Tensor]
-
-
-def _uniform(count: tf.Tensor, seed: tf.Tensor) -> Draw:
-    """draw(i, low, high) -> float32 [count], uniform in low..high, independent for each i in 0..5."""
-    seeds = tf.random.experimental.stateless_split(seed, 6)
-    return lambda i, low, high: tf.random.stateless_uniform([count], seeds[i], low, high)
-
-
-def _chosen(count: tf.Tensor, seed: tf.Tensor) -> Callable[[int, float], tf.Tensor]:
-    """chosen(i, probability) -> bool [count], independent of what `_uniform` draws from the same seed."""
-    draw = _uniform(count, tf.random.experimental.stateless_fold_in(seed, 1))
-    return lambda i, probability: draw(i, 0, 1) < probability
-
-
 def _one_for_all(images: tf.Tensor, seed: tf.Tensor) -> Draw:
-    """As _uniform, with the same value for all images of the batch."""
+    """As uniform, with the same value for all images of the batch."""
     count = tf.shape(images)[0]
-    draw = _uniform(tf.constant(1), seed)
+    draw = uniform(tf.constant(1), seed)
     return lambda i, low, high: tf.repeat(draw(i, low, high), count)
 
 
