@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
+from inference.bundle.evaluation_curves import Roc
 from inference.bundle.manifest import Interval, StrictModel
 
 MAX_COMPONENTS = 128
@@ -15,13 +16,15 @@ class FarKind(StrictModel):
     """One kind of images that are no dermoscopy and chose neither score nor threshold.
 
     `auc`: area under the ROC curve, test images against these; both scored by single networks. `flagged`: share above
-    the threshold, scored as the model is served.
+    the threshold, scored as the model is served. `roc`: that curve, with these images as the positive ones; None in
+    bundles that were made before it was kept.
     """
 
     source: str
     images: int = Field(ge=1)
     auc: Interval
     flagged: Interval
+    roc: Roc | None = None
 
 
 class FarEvaluation(StrictModel):

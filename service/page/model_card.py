@@ -8,6 +8,7 @@ from fastapi.responses import HTMLResponse
 from inference.bundle.evaluation_curves import Curves
 from inference.bundle.manifest import OF_A_CLASS, Metrics
 from inference.bundle.manifest import OVERALL as NUMBERS
+from inference.bundle.out_of_distribution import OodEvaluation
 from inference.domain.taxonomy import CLASSES, DIAGNOSES, Language
 from inference.prediction.messages import DISCLAIMER
 from inference.prediction.serialization import prevalence_reply
@@ -57,12 +58,14 @@ def describe_card(served: ServedModel, language: Language) -> dict[str, Any]:
     described: dict[str, Any] = {"served": served, "manifest": manifest, "curves": curves}
     if manifest.metrics is None:
         return described
+    ood_evaluation = bundle.ood_detector.evaluation if bundle.ood_detector else None
     described |= {
         "metrics": manifest.metrics,
         "uncertainty": bundle.uncertainty,
         "maps": bundle.maps,
         "prevalence": prevalence_reply(served.classifier.prevalence),
-        "ood_evaluation": bundle.ood_detector.evaluation if bundle.ood_detector else None,
+        "ood_evaluation": ood_evaluation,
+        "far_panels": _far_panels(ood_evaluation),
         "names": {diagnosis.code: diagnosis.name(language) for diagnosis in DIAGNOSES},
         "overall": OVERALL,
         "per_class": PER_CLASS,
@@ -91,6 +94,16 @@ def _typical(served: ServedModel, typed: str | None) -> dict[str, Any]:
         "typical": {level: each for level, each in counted.items() if each},
         "melanomas": melanomas,
         "understood": parsed is not None,
+    }
+
+
+def _far_panels(evaluation: OodEvaluation | None) -> dict[str, charts.Panel]:
+    """ROC panels of the images far from dermoscopy, by kind, with the threshold that is served."""
+    far = evaluation.far if evaluation else None
+    return {
+        name: charts.roc_panel(kind.roc, {"served": (far.false_flags.value, kind.flagged.value)})
+        for name, kind in (far.kinds.items() if far else ())
+        if kind.roc
     }
 
 

@@ -26,6 +26,7 @@ from training.data.data_split import DataSplit, Folds, Split
 from training.data.far_images import far_images
 from training.data.prepared_images import labels_of
 from training.evaluation.bootstrap import interval, lesion_weights
+from training.evaluation.curves import roc
 from training.evaluation.evaluate import EvaluationResult, Predict, respond
 from training.evaluation.metrics import Labels, roc_areas
 
@@ -197,6 +198,7 @@ def measure_kind(
     (Clopper and Pearson 1934), because a bootstrap has no width where all are flagged.
     """
     score = np.append(fitted.test, fitted.single_scores(pooled))
+    far = np.arange(len(score)) >= len(fitted.test)
     groups = np.append(lesions, [f"{source} {number}" for number in range(len(pooled))])
     weights = lesion_weights(groups, resamples=1000, seed=seed)
     flags = scores(pooled, fitted.components) > choose_threshold(fitted.validation, fitted.kept)
@@ -204,6 +206,7 @@ def measure_kind(
     return FarKind(
         source=source,
         images=len(pooled),
-        auc=interval(roc_areas(np.arange(len(score)) >= len(fitted.test), score, weights)),
+        auc=interval(roc_areas(far, score, weights)),
         flagged=Interval(value=float(flags.mean()), low=float(ends.low), high=float(ends.high)),
+        roc=roc(far, score),
     )

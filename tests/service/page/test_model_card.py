@@ -204,6 +204,10 @@ def test_it_says_how_well_it_tells_other_images_or_that_it_cannot(
     assert said["ood_limit"] in telling
     for name, kind in evaluation.far.kinds.items():
         assert f"{said['far_kinds'][name]}, {kind.images}: " in telling
+    assert said["far_curves"] in telling
+    curves = show(trained, language).partition(said["far_curves"])[2].partition("</details>")[0]
+    assert curves.count('class="chart roc"') == len(evaluation.far.kinds)
+    assert said["far_curves"] not in silent
     assert said["ood_none"] in silent
     assert said["ood_none"] not in telling
     assert said["ood_limit"] not in silent

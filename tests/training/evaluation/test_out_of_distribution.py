@@ -122,6 +122,9 @@ def test_far_images_are_scored_by_one_network_in_turn_and_flagged_by_all() -> No
     assert (found.source, found.images) == ("three", 3)
     assert found.auc.value == pytest.approx((0.5 + 0.5 + 100) / 300), "two tie with the lowest of 100"
     assert found.auc.low < found.auc.value < found.auc.high
+    assert found.roc
+    area = np.trapezoid(found.roc.true_positive_rate, found.roc.false_positive_rate)
+    assert area == pytest.approx(found.auc.value), "the curve is the one whose area is given"
     assert found.flagged.value == pytest.approx(2 / 3)
     # Clopper and Pearson by their definition: at each end the other tail holds 2.5 %.
     assert binom.sf(1, 3, found.flagged.low) == pytest.approx(0.025)
