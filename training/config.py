@@ -24,6 +24,7 @@ __all__ = [
     "AugmentConfig",
     "Config",
     "DataConfig",
+    "ExtraConfig",
     "InvalidConfig",
     "LastBatch",
     "LossConfig",
@@ -128,6 +129,19 @@ class PretrainConfig(StageConfig):
     size: int = Field(ge=32, le=2048)
 
 
+class ExtraConfig(Section):
+    """Images of another data set that training sees beside HAM10000's in every stage but pretraining.
+
+    `labels` is a table, `images` a folder, relative to LUNAR_DATA. Nothing is measured on them.
+    """
+
+    name: str
+    citation: str
+    licence: str
+    labels: str
+    images: str
+
+
 class Config(Section):
     """One run.
 
@@ -153,6 +167,7 @@ class Config(Section):
     stored_as: Literal["float32", "float16"] = "float32"
     melanoma_weight: float = Field(1, gt=0)
     pretrain: PretrainConfig | None = None
+    extra: ExtraConfig | None = added(None)
     finish: StageConfig | None = None
 
     @model_validator(mode="after")

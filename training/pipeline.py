@@ -17,9 +17,11 @@ from inference.settings import CANDIDATE
 from training.bundling.export import export, head_of
 from training.config import Config, InvalidConfig, StageConfig
 from training.data.data_split import DataSplit, Split, digest_of_ids
+from training.data.extra_images import read_extra
 from training.data.patients import with_patients
 from training.data.prepared_images import (
     PreparedSplit,
+    Records,
     bytes_to_prepare,
     digest_of,
     load_prepared_split,
@@ -187,23 +189,27 @@ def _train(
 def _train_split(
     config: Config, split: Split, *, data: Path, home: Path, checkpoints: Checkpoints, report: Report
 ) -> tuple[networks.Network, Mapping[str, History]]:
+    seen = (*split.train, *read_extra(config, data))
+
     def load(stage: StageConfig) -> tuple[PreparedSplit, PreparedSplit]:
         cache = home / "prepared"
-        train = load_prepared_split(split.train, training_spec(config, stage), cache=cache)
-        train = with_patients(train, split.train, config=config.patients, metadata=data / config.data.metadata)
+        train = load_prepared_split(seen, training_spec(config, stage), cache=cache)
+        train = with_patients(train, seen, config=config.patients, metadata=data / config.data.metadata)
         return train, load_prepared_split(split.validation, stage_spec(config, stage), cache=cache)
 
     network = networks.build_for(config)
-    _check_space(network, config, split, home=home, folder=checkpoints.folder)
+    _check_space(network, config, seen, split.validation, home=home, folder=checkpoints.folder)
     pretrain(network, config, data=data, home=home, report=report)
     histories = train_stages(network, config, load=load, checkpoints=checkpoints, report=report)
     return networks.for_export(network, config), histories
 
 
-def _check_space(network: networks.Network, config: Config, split: Split, *, home: Path, folder: Path) -> None:
+def _check_space(
+    network: networks.Network, config: Config, train: Records, validation: Records, *, home: Path, folder: Path
+) -> None:
     stages = planned_stages(config).values()
-    needed = {(split.train, training_spec(config, stage)) for stage in stages}
-    needed |= {(split.validation, stage_spec(config, stage)) for stage in stages}
+    needed = {(train, training_spec(config, stage)) for stage in stages}
+    needed |= {(validation, stage_spec(config, stage)) for stage in stages}
     prepared = sum(bytes_to_prepare(records, spec, cache=home / "prepared") for records, spec in needed)
     check_training(home, network, stages, folder=folder, prepared=prepared, moments=config.optimiser.moments)
 

@@ -32,9 +32,10 @@ def out_of_distribution_section(ood: OodEvaluation | None, metrics: Metrics) -> 
         f"With their four corners as images of their own: AUROC {windows_auc}, {ood.windows_flagged} of "
         f"{ood.windows} flagged. The score was chosen on these photos: the numbers flatter it.\n\n"
         f"{_far(ood.far, measured_on)}"
-        "**Near** images were not measured: a diagnosis that the model never saw needs networks that were trained "
-        "without it, and none of the packages that training installs ships clinical photographs of skin. **No warning "
-        "is no proof** that the model knows what it sees.\n"
+        "**Near** images cannot be measured with these networks: a diagnosis or a source that the model never saw "
+        "needs networks that were trained without it. docs/evaluation.md has what small ones do "
+        "(`python -m benchmarks.left_out`). None of the packages that training installs ships clinical photographs of "
+        "skin. **No warning is no proof** that the model knows what it sees.\n"
     )
 
 

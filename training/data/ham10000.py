@@ -60,6 +60,11 @@ def read_lesions(metadata: Path) -> dict[str, int]:
     return lesions
 
 
+def read_image_ids(metadata: Path) -> frozenset[str]:
+    """The ids of all images of a table. Raises InvalidDataset."""
+    return frozenset(row["image_id"] for row in _read_rows(metadata))
+
+
 def limit_classes(records: Sequence[ImageRecord], count: int, *, seed: int) -> tuple[ImageRecord, ...]:
     """At most `count` records of each class, drawn from the seed, in their order: for smoke runs."""
     order = random.Random(seed).sample(range(len(records)), len(records))  # noqa: S311  # nosec B311

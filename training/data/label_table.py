@@ -10,14 +10,14 @@ _CODES = {code.upper(): code for code in CLASSES} | {"AK": "akiec", "SCC": "akie
 
 
 def read_labels(table: Path, folder: Path) -> tuple[ImageRecord, ...]:
-    """Read the images listed in the columns `image_id` and `label`; each counts as a lesion of its own.
+    """Read the images listed in the columns `image_id` and `label`, in any case; each counts as a lesion of its own.
 
     Raises InvalidDataset for a missing table or column, an unknown label, and a listed image without a file.
     """
     rows = read_rows(table, columns=("image_id", "label"))
     if not rows:
         raise InvalidDataset(f"{table.name} has no rows.")
-    if unknown := {row["label"] for row in rows} - _CODES.keys():
+    if unknown := {row["label"] for row in rows if row["label"].upper() not in _CODES}:
         raise InvalidDataset(
             f"Unknown labels in {table.name}: {', '.join(sorted(unknown))}; known: {', '.join(_CODES)}."
         )
@@ -25,6 +25,6 @@ def read_labels(table: Path, folder: Path) -> tuple[ImageRecord, ...]:
     if missing := [row["image_id"] for row in rows if row["image_id"] not in files]:
         raise InvalidDataset(f"{len(missing)} images of {table.name} are not in {folder.name}, such as {missing[0]}.")
     return tuple(
-        ImageRecord(files[row["image_id"]], row["image_id"], row["image_id"], CLASSES.index(_CODES[row["label"]]))
+        ImageRecord(files[row["image_id"]], row["image_id"], row["image_id"], CLASSES.index(_CODES[row["label"].upper()]))
         for row in rows
     )

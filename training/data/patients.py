@@ -64,7 +64,7 @@ def with_patients(
 
 def _one_hot(attribute: str, groups: dict[str, str], records: Records) -> NDArray[np.float32]:
     known = (*GROUPS[attribute], UNKNOWN)
-    found = [groups[record.image_id] for record in records]
+    found = [groups.get(record.image_id, UNKNOWN) for record in records]  # another data set's images have no row
     if other := set(found).difference(known):
         raise InvalidDataset(f"Unknown groups of {attribute}: {', '.join(sorted(other))}; known: {', '.join(known)}.")
     rows = np.eye(len(known), dtype=np.float32)[[known.index(group) for group in found]]

@@ -208,6 +208,8 @@ def _describe(config: Config, split: DataSplit) -> Data:
     sources = [_describe_weights(config.model)]
     if config.pretrain:
         sources.append(f"Then {config.pretrain.name}: {config.pretrain.citation}")
+    if config.extra:
+        sources.append(f"Beside the images above, training sees {config.extra.name}: {config.extra.citation}")
     splits = split.splits()
     return Data(
         name=config.data.name,

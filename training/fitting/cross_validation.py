@@ -9,6 +9,7 @@ from pathlib import Path
 from inference.imaging.preprocessing import Preprocessing
 from training.config import Config, StageConfig
 from training.data.data_split import Folds
+from training.data.extra_images import read_extra
 from training.data.ham10000 import read_index
 from training.data.patients import with_patients
 from training.data.prepared_images import PreparedSplit, Records, bytes_to_prepare, load_prepared_split
@@ -65,7 +66,7 @@ def train_fold(
     def read(stage: StageConfig) -> tuple[Records, Preprocessing]:
         folders = stage.images or config.data.images
         records = _read_seen(folders, metadata=config.data.metadata, data=data, seen=seen)
-        return records, training_spec(config, stage)
+        return [*records, *read_extra(config, data)], training_spec(config, stage)
 
     def load(stage: StageConfig) -> tuple[PreparedSplit, None]:
         records, spec = read(stage)

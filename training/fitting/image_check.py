@@ -6,6 +6,7 @@ from pathlib import Path
 
 from training.config import Config
 from training.data.data_split import DataSplit
+from training.data.extra_images import read_extra
 from training.data.ham10000 import read_index
 from training.data.prepared_images import Records, check_images, digest_of
 from training.fitting.checkpoints import Checkpoints
@@ -23,8 +24,9 @@ def check_all_images(config: Config, split: DataSplit, *, data: Path, checkpoint
 
 
 def images_read(config: Config, split: DataSplit, *, data: Path) -> Records:
-    """The images of the division, of stages with folders of their own, and of pretraining, each file once."""
+    """The images of the division, extra ones, those of stages with own folders and of pretraining, each file once."""
     records = [record for part in split.splits().values() for record in part]
+    records += read_extra(config, data)
     for stage in planned_stages(config).values():
         if stage.images:
             records += read_index(data / config.data.metadata, [data / folder for folder in stage.images])

@@ -15,6 +15,7 @@ from tests.support.small_backbone import CHANNELS, NAME, register_small_backbone
 from training.__main__ import main
 from training.fitting.checkpoints import Checkpoints
 
+EXTRA = 2
 SMALL = CONFIG[: CONFIG.index("[warm_up]")]
 FOLDED = (
     SMALL.replace("fractions = [0.70, 0.15, 0.15]", "folds = 3\nper_class = 21")
@@ -34,6 +35,13 @@ batch_norm = 20
 epochs = 1
 learning_rate = 1e-3
 patience = 9
+
+[extra]
+name = "lesions from elsewhere"
+citation = "Somebody else."
+licence = "none"
+labels = "elsewhere.csv"
+images = "elsewhere"
 
 [warm_up]
 layers = 0
@@ -62,6 +70,14 @@ patience = 9
 register_small_backbone()
 
 
+def write_extra(data: Path) -> None:
+    """Two melanomas that stand in another table than the rest."""
+    (data / "elsewhere").mkdir()
+    for number, path in enumerate(sorted((data / "HAM10000_images_part_1").glob("*.jpg"))[:EXTRA]):
+        shutil.copy(path, data / "elsewhere" / f"ELSEWHERE_{number}.jpg")
+    (data / "elsewhere.csv").write_text("image_id,label\nELSEWHERE_0,MEL\nELSEWHERE_1,MEL\n")
+
+
 @pytest.fixture(scope="module")
 def home(kaggle_layout: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """LUNAR_HOME after one fold was trained with `fold` and the others with `run`."""
@@ -72,6 +88,7 @@ def home(kaggle_layout: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
         for i, path in enumerate(sorted((data / "HAM10000_images_part_1").glob("*.jpg")))
     ]
     (data / "labels.csv").write_text("\n".join(["image_id,label", *rows]))
+    write_extra(data)
     (root / "folded.toml").write_text(FOLDED)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LUNAR_HOME", str(root))
@@ -93,6 +110,7 @@ def test_an_unreadable_image_of_any_stage_is_found_before_training(
         shutil.copytree(data / "HAM10000_images_part_1", data / name)
     images = sorted(path.stem for path in (data / "other").glob("*.jpg"))
     (data / "labels.csv").write_text("\n".join(["image_id,label", *(f"{image},NV" for image in images)]))
+    write_extra(data)
     (data / "other" / f"{images[3]}.jpg").write_bytes(b"no image")
     (data / "small" / f"{images[5]}.jpg").write_bytes(b"\xff\xd8\xff")
     parts = FOLDED.replace("[fine_tune]", "[pretrain]").split("[pretrain]")
@@ -125,12 +143,19 @@ def test_every_fold_has_its_network_and_the_pretraining_is_shared(home: Path) ->
     assert (kernels[1] != kernels[2]).any()
 
 
+def test_every_fold_also_sees_the_extra_images(home: Path) -> None:
+    """Of the 147 images of the run a network sees 98, at the size of the last stage."""
+    seen = [len(np.load(path, mmap_mode="r")) for path in (home / "prepared").glob("*-64.npy")]
+    assert seen == [98 + EXTRA] * 3
+
+
 def test_the_bundle_is_one_graph_of_three_networks(home: Path) -> None:
     manifest = open_bundle(home / "bundles" / "folded").manifest
     assert manifest.head_shape == (3 * CHANNELS, 7)
     assert manifest.metrics.images == sum(manifest.data.images.values()) == 147
     assert set(manifest.data.images) == {"fold 1", "fold 2", "fold 3"}
     assert "Somebody." in manifest.data.pretraining
+    assert "training sees lesions from elsewhere: Somebody else." in manifest.data.pretraining
     assert open_bundle(home / "bundles" / "folded").ood_detector.components.shape == (126, 3 * CHANNELS)
 
 
