@@ -51,7 +51,7 @@ def main() -> None:
         result = evaluate(predict_with(bundle), head=bundle.head, config=config, split=some, command="")
         melanoma = result.metrics.per_class["mel"]
         numbers = {name: result.metrics.overall[name] for name in METRICS}
-        numbers |= {"melanoma_recall": melanoma.recall, "melanoma_precision": melanoma.precision}
+        numbers |= {"melanoma_recall": melanoma["recall"], "melanoma_precision": melanoma["precision"]}
         found[name] = {"images": len(some.records)} | {key: rounded(value) for key, value in numbers.items()}
     emit("image_sets", began=began, share=share, sets=found)
 

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 
 @keras.saving.register_keras_serializable(package="lunar")
-class FusedBatchNormalization(keras.layers.BatchNormalization):
+class FusedBatchNormalization(keras.layers.BatchNormalization):  # type: ignore[misc]  # Keras has no types
     """`keras.layers.BatchNormalization` over the last axis of [n, h, w, C] with TensorFlow's FusedBatchNormV3.
 
     The moving variance takes the unbiased variance of a batch (n h w - 1 in the denominator); Keras 3 takes the biased

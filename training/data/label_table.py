@@ -25,6 +25,8 @@ def read_labels(table: Path, folder: Path) -> tuple[ImageRecord, ...]:
     if missing := [row["image_id"] for row in rows if row["image_id"] not in files]:
         raise InvalidDataset(f"{len(missing)} images of {table.name} are not in {folder.name}, such as {missing[0]}.")
     return tuple(
-        ImageRecord(files[row["image_id"]], row["image_id"], row["image_id"], CLASSES.index(_CODES[row["label"].upper()]))
+        ImageRecord(
+            files[row["image_id"]], row["image_id"], row["image_id"], CLASSES.index(_CODES[row["label"].upper()])
+        )
         for row in rows
     )

@@ -35,6 +35,11 @@ def test_every_group_has_its_column_and_the_unknown_is_zero(tmp_path: Path) -> N
     assert set(np.unique(found)) == {0, 1}
 
 
+def test_of_an_image_from_another_data_set_nothing_is_known(tmp_path: Path) -> None:
+    elsewhere = ImageRecord(Path("e.jpg"), "e", "e", 5)
+    assert encode([elsewhere], write(tmp_path, ROWS), attributes=ALL).tolist() == [[0] * width(ALL)]
+
+
 def test_other_words_and_missing_columns_are_named(tmp_path: Path) -> None:
     with pytest.raises(InvalidDataset, match=r"Unknown groups of site: knee; known: abdomen, .*unknown"):
         encode(RECORDS, write(tmp_path, [*ROWS[:2], "c,29,female,knee"]), attributes=ALL)
