@@ -1,4 +1,4 @@
-"""Batch normalisation in one operation, which makes a training step on a processor more than twice as fast.
+"""Batch normalisation in one operation, which makes a training step on a processor a fifth shorter.
 
 Keras 3.15 composes the same from moments, a multiplication and an addition, which all read and write every feature.
 """
