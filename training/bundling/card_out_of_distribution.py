@@ -13,12 +13,12 @@ _KINDS = {
 
 # The figures of `python -m benchmarks.left_out`; docs/evaluation.md has all of them.
 _NEAR = (
-    "**Near** images are hardly told apart. A diagnosis or a source that the model never saw cannot be measured with "
-    "its own networks; small ones of the starter's kind were trained without (`python -m benchmarks.left_out`). "
-    "Without dermatofibromas in training, the warning is given to 7.8 % [2.7, 14.7] of them; without vascular "
-    "lesions, to 9.9 % [4.8, 16.2]: hardly more often than to what was known. On images of a source that training did not have, "
-    "mean recall is lower by .085 to .201, depending on the source, and the malignant AUC by .058 to .151. Expect less "
-    "of another clinic's images than the numbers above.\n\n"
+    "**Near** images are hardly told apart. A diagnosis or a source that the model never saw cannot be measured "
+    "with its own networks; small ones of the starter's kind were trained without (`python -m "
+    "benchmarks.left_out`). Without dermatofibromas in training, the warning is given to 7.8 % [2.7, 14.7] of them; "
+    "without vascular lesions, to 9.9 % [4.8, 16.2]: hardly more often than to what was known. On images of a "
+    "source that training did not have, mean recall is lower by .085 to .201, depending on the source, and the "
+    "malignant AUC by .058 to .151. Expect less of another clinic's images than the numbers above.\n\n"
 )
 
 
