@@ -1,86 +1,25 @@
 """The model page on bundles that are trained, untrained and without curves: what it says, and how it draws."""
 
 import re
-import shutil
 from collections.abc import Callable
 from html import unescape
 from pathlib import Path
 
-import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
 from inference import __version__
-from inference.bundle.storage import Bundle, write_bundle
+from inference.bundle.storage import Bundle
 from inference.domain.taxonomy import BY_CODE, CLASSES, LANGUAGES
 from inference.prediction.messages import DISCLAIMER
-from inference.registry.mlflow_registry import Registry
 from service.app import create_app
 from service.page.model_card import OVERALL
 from service.settings import Settings
+from tests.support.dressed_bundle import dress
 from tests.support.fakes import write_fake_bundle
+from tests.support.html_text import rows, words
 from tests.support.int8_manifest import BFLOAT16, FP32, QUANTISATION
 from tests.support.locales import LOCALES
-
-
-@pytest.fixture(scope="module")
-def trained(fake_bundle: Bundle, starter: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    """The fake network with the starter's numbers and curves: fast, and everything is there to be shown."""
-    return dress(fake_bundle, starter, tmp_path_factory.mktemp("trained") / "bundle", curves=True)
-
-
-@pytest.fixture(scope="module")
-def without_curves(fake_bundle: Bundle, starter: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    return dress(fake_bundle, starter, tmp_path_factory.mktemp("plain") / "bundle", curves=False)
-
-
-def dress(fake: Bundle, starter: Bundle, folder: Path, *, curves: bool) -> Bundle:
-    shutil.copytree(fake.path, folder)
-    (folder / "manifest.json").unlink()
-    if curves:
-        shutil.copy(starter.path / "curves.json", folder)
-        components = np.eye(3, dtype=np.float16)[:1]  # the fake has three features
-        np.savez(folder / "novelty.npz", components=components)
-        shutil.copy(starter.path / "novelty.json", folder)
-    said = {key: getattr(starter.manifest, key) for key in ("metrics", "data", "thresholds")}
-    return write_bundle(folder, fake.manifest.replaced(trained=True, **said), head=fake.head, golden=fake.golden)
-
-
-@pytest.fixture(scope="module")
-def publish(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Bundle], Path]:
-    """The home of a registry that serves a bundle; one a bundle, because making its tables takes seconds."""
-    homes: dict[Path, Path] = {}
-
-    def publish_(bundle: Bundle) -> Path:
-        if bundle.path not in homes:
-            homes[bundle.path] = tmp_path_factory.mktemp("home")
-            Registry(Settings(home=homes[bundle.path])).publish(bundle, alias="champion", source="test")
-        return homes[bundle.path]
-
-    return publish_
-
-
-@pytest.fixture
-def show(open_client: Callable[..., TestClient], publish: Callable[[Bundle], Path]) -> Callable[..., str]:
-    """The page of a bundle, as HTML."""
-
-    def show_(bundle: Bundle, language: str = "es") -> str:
-        response = open_client(home=publish(bundle)).get(f"/model-card?lang={language}")
-        assert response.status_code == 200
-        return response.text
-
-    return show_
-
-
-def words(html: str) -> str:
-    """The page as text, each run of white space as one space."""
-    return re.sub(r"[^\S\u202f]+", " ", unescape(re.sub(r"<[^>]+>", " ", html)))
-
-
-def rows(html: str, table: str) -> list[list[str]]:
-    body = html.partition(f'<table class="{table}">')[2].partition("</table>")[0].partition("<tbody>")[2]
-    found = (re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row, re.DOTALL) for row in body.split("<tr>")[1:])
-    return [[words(cell).strip() for cell in row] for row in found]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -286,10 +225,10 @@ def test_the_page_says_what_the_int8_graph_is_worth(show: Callable[..., str], tm
 
 def test_the_page_says_what_bf16_is_worth(show: Callable[..., str], tmp_path: Path) -> None:
     bundle = write_fake_bundle(tmp_path / "bundle", bfloat16=BFLOAT16)
-    for language, words in (("es", "71\u202f% en bf16, 71\u202f% en fp32"), ("en", "71% in bf16, 71% in fp32")):
+    for language, said in (("es", "71\u202f% en bf16, 71\u202f% en fp32"), ("en", "71% in bf16, 71% in fp32")):
         page = unescape(show(bundle, language))
         assert LOCALES[language].texts["card"]["model"]["bf16"] in page
-        assert words in page.replace(",0", "").replace(".0", "")
+        assert said in page.replace(",0", "").replace(".0", "")
 
 
 def test_the_spanish_card_has_no_english_sentence(show: Callable[..., str], trained: Bundle) -> None:
