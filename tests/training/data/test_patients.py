@@ -63,6 +63,7 @@ def told(count: int) -> PreparedSplit:
     return PreparedSplit(images, np.arange(count) % 7, number[:, None])
 
 
+@pytest.mark.usefixtures("tensorflow")
 def test_a_share_of_the_patients_is_hidden_and_another_one_in_each_epoch() -> None:
     batches = TrainingBatches(told(400), NOTHING, batch=100, drop=0.25)
     hidden = []
@@ -80,6 +81,7 @@ def test_a_share_of_the_patients_is_hidden_and_another_one_in_each_epoch() -> No
 
 
 @pytest.mark.parametrize("kind", ["mixup_probability", "cutmix_probability"])
+@pytest.mark.usefixtures("tensorflow")
 def test_patients_are_mixed_like_the_images(kind: str) -> None:
     mixing = NOTHING.model_copy(update={kind: 1.0})
     batches = TrainingBatches(told(32), mixing, batch=32)
