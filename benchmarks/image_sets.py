@@ -2,8 +2,8 @@
 
 Needs LUNAR_DATA. The centre crops of its card, one for each of 5,984 lesions; and all 10,015 images of HAM10000 at 256
 pixels, once one image for each of the 7,470 lesions, once all images. Each is answered by the network that has not seen
-its lesion, with offsets, temperature and thresholds as the card's numbers have them. Prints one JSON line: the metrics
-with 95 % intervals by bootstrap over lesions.
+its lesion; as for the card, offsets and temperature of a fold come from the other folds of the same set. Prints one
+JSON line: the metrics with 95 % intervals by bootstrap over lesions.
 """
 
 import argparse
@@ -13,18 +13,17 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.harness.image_folds import ALL_IMAGES, CENTRE_CROPS, folds_of
+from benchmarks.harness.intervals import printed
 from benchmarks.harness.measuring import emit
-from inference.bundle.manifest import Interval
 from inference.bundle.storage import open_bundle
 from tests.support.paths import STARTER
 from training.bundling.refit import predict_with
 from training.commands import DataSettings
 from training.data.data_split import Folds
 from training.data.origin import read_origin
-from training.data.splits import read_folds
 from training.evaluation.evaluate import evaluate
 
-ALL_IMAGES = "ham10000/images_256_center"
 METRICS = ("balanced_accuracy", "accuracy", "macro_auc", "malignant_auc", "calibration_error")
 
 
@@ -34,14 +33,10 @@ def main() -> None:
     parser.add_argument("--share", type=float, default=1.0, help="part of the images; 1 is what is published")
     share, began = parser.parse_args().share, time.perf_counter()
     bundle, data = open_bundle(STARTER), DataSettings().data
-    config, crops = read_origin(bundle, data)
-    everything = read_folds(
-        config.model_copy(update={"data": config.data.model_copy(update={"images": (ALL_IMAGES,)})}), data
-    )
-    if not isinstance(crops, Folds):
-        raise SystemExit(f"{STARTER} was not made by a cross-validation.")
+    config, _ = read_origin(bundle, data)
+    everything = folds_of(config, ALL_IMAGES, data)
     sets = {
-        "centre crops at 224, one a lesion": crops,
+        "centre crops at 224, one a lesion": folds_of(config, CENTRE_CROPS, data),
         "all at 256, one a lesion": one_a_lesion(everything),
         "all at 256": everything,
     }
@@ -52,13 +47,8 @@ def main() -> None:
         melanoma = result.metrics.per_class["mel"]
         numbers = {name: result.metrics.overall[name] for name in METRICS}
         numbers |= {"melanoma_recall": melanoma["recall"], "melanoma_precision": melanoma["precision"]}
-        found[name] = {"images": len(some.records)} | {key: rounded(value) for key, value in numbers.items()}
+        found[name] = {"images": len(some.records)} | {key: printed(value) for key, value in numbers.items()}
     emit("image_sets", began=began, share=share, sets=found)
-
-
-def rounded(interval: Interval) -> dict[str, float]:
-    """Value and limits with four decimals."""
-    return {end: round(number, 4) for end, number in interval.model_dump().items()}
 
 
 def one_a_lesion(folds: Folds) -> Folds:

@@ -19,8 +19,9 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.harness.intervals import rounded
 from benchmarks.harness.measuring import emit
-from benchmarks.harness.small_training import FEWEST, FOLDS, Experiment, Rows, read_experiment, rounded
+from benchmarks.harness.small_training import FEWEST, FOLDS, Experiment, Rows, read_experiment
 from inference.bundle.out_of_distribution import scores
 from inference.domain.probability import softmax
 from inference.domain.taxonomy import CLASSES

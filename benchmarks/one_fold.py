@@ -1,4 +1,4 @@
-"""python -m benchmarks.one_fold CONFIG NUMBER: is another recipe better than the starter's on one fold?
+"""python -m benchmarks.one_fold CONFIG NUMBER [--set KEY=VALUE]: is another recipe better than the starter's on a fold?
 
 Needs LUNAR_DATA, and the network that `python -m training fold CONFIG NUMBER` has left in LUNAR_HOME. It and the
 starter's network of the same fold answer the images of lesions that neither has seen: the centre crops at 224 pixels
@@ -14,8 +14,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.harness.image_folds import ALL_IMAGES, CENTRE_CROPS, folds_of
+from benchmarks.harness.intervals import rounded
 from benchmarks.harness.measuring import emit
-from benchmarks.harness.small_training import rounded
 from inference.bundle.storage import open_bundle
 from inference.domain.probability import softmax
 from inference.settings import RegistrySettings
@@ -35,7 +36,6 @@ from training.networks import network as networks
 from training.networks.ensemble import held_out
 from training.run_folder import folder_of
 
-SETS = ("ham10000/images_224_center", "ham10000/images_256_center")
 METRICS = {
     "balanced_accuracy": ("balanced_accuracy", ""),
     "macro_auc": ("macro_auc", ""),
@@ -52,11 +52,14 @@ def main() -> None:
     parser.add_argument("config", type=Path, help="the configuration of the other recipe")
     parser.add_argument("number", type=int, help="the number of the fold, counted from 1")
     parser.add_argument("--share", type=float, default=1.0, help="part of the images; 1 is what is published")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="as of `python -m training fold`"
+    )
     options, began = parser.parse_args(), time.perf_counter()
-    config = load(options.config)
+    config = load(options.config, changes=options.set)
     found = {
         folder: _measure(config, folder, fold=options.number - 1, step=max(1, round(1 / options.share)))
-        for folder in SETS
+        for folder in (CENTRE_CROPS, ALL_IMAGES)
     }
     emit(
         "one_fold",
@@ -72,16 +75,18 @@ def main() -> None:
 def _measure(config: Config, folder: str, *, fold: int, step: int) -> dict[str, object]:
     """The metrics of both networks on the held-out images in `folder`, every `step`-th of them."""
     data = DataSettings().data
-    folds = read_folds(config, data)
-    measured = read_folds(
-        config.model_copy(update={"data": config.data.model_copy(update={"images": (folder,)})}), data
-    )
+    folds, measured = read_folds(config, data), folds_of(config, folder, data)
     records = [measured.records[row] for row in np.flatnonzero(measured.of_image == fold)[::step]]
     images, labels = prepare_images(records, config.model.preprocessing), labels_of(records)
 
     network = networks.build(config.model)
     checkpoints = Checkpoints(folder_of(config, folds, RegistrySettings().home) / f"fold-{fold + 1}")
-    network.model.set_weights(checkpoints.best(list(planned_stages(config))[-1]))
+    last = list(planned_stages(config))[-1]
+    if not checkpoints.best_path(last).is_file():
+        raise SystemExit(
+            f"{checkpoints.folder} has no trained network: `python -m training fold` with the same arguments makes it."
+        )
+    network.model.set_weights(checkpoints.best(last))
     starter = open_bundle(STARTER)
     of_starter = held_out(
         predict_with(starter)(images), head=starter.head, of_image=np.full(len(images), fold), count=folds.count

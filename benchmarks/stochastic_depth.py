@@ -14,8 +14,9 @@ from contextlib import contextmanager, nullcontext
 import keras
 import numpy as np
 
+from benchmarks.harness.intervals import rounded
 from benchmarks.harness.measuring import emit
-from benchmarks.harness.small_training import read_experiment, rounded
+from benchmarks.harness.small_training import read_experiment
 from inference.domain.probability import softmax
 from training.evaluation.metrics import all_numbers
 from training.fitting import trainer

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.harness.image_folds import ALL_IMAGES
 from inference.domain.taxonomy import CLASSES
 from inference.imaging.preprocessing import Preprocessing
 from training.commands import DataSettings
@@ -15,7 +16,7 @@ from training.data.attributes import read_attributes
 from training.data.folds import fold_records
 from training.data.ham10000 import ImageRecord, limit_classes, read_index
 from training.data.prepared_images import PreparedSplit, labels_of, prepare_images
-from training.evaluation.bootstrap import Draws, interval_if_defined, lesion_weights
+from training.evaluation.bootstrap import lesion_weights
 from training.fitting import trainer
 from training.fitting.checkpoints import Checkpoints
 from training.networks import network as networks
@@ -64,13 +65,7 @@ def read_experiment(*, share: float, epochs: int) -> Experiment:
     """On all images of HAM10000 in LUNAR_DATA, or a share of images and epochs."""
     data = DataSettings().data
     metadata = data / "ham10000/HAM10000_metadata.csv"
-    records = read_index(metadata, [data / "ham10000/images_256_center"])
+    records = read_index(metadata, [data / ALL_IMAGES])
     if share < 1:
         records = limit_classes(records, max(FEWEST, int(share * len(records) / len(CLASSES))), seed=0)
     return Experiment(records, metadata, epochs=max(1, round(share * epochs)))
-
-
-def rounded(draws: Draws) -> dict[str, float] | None:
-    """The value of a metric and its 95 % interval; None if it has no value, as in a trial with few images."""
-    found = interval_if_defined(draws)
-    return {name: round(value, 4) for name, value in found.model_dump().items()} if found else None

@@ -98,12 +98,12 @@ def _typical(served: ServedModel, typed: str | None) -> dict[str, Any]:
 
 
 def _far_panels(evaluation: OodEvaluation | None) -> dict[str, charts.Panel]:
-    """ROC panels of the images far from dermoscopy, by kind, with the threshold that is served."""
+    """ROC panels of the images far from dermoscopy, by kind, with the threshold of the warning."""
     far = evaluation.far if evaluation else None
     if far is None:
         return {}
     return {
-        name: charts.roc_panel(kind.roc, {"served": (far.false_flags.value, kind.flagged.value)})
+        name: charts.roc_panel(kind.roc, {"threshold": (far.false_flags.value, kind.flagged.value)})
         for name, kind in far.kinds.items()
         if kind.roc
     }

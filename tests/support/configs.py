@@ -37,6 +37,7 @@ EVERYTHING = NOTHING.model_copy(
         "contrast": 0.15,
         "brightness": 0.2,
         "blur_probability": 0.5,
+        "sharpen_probability": 0.5,
         "erase_probability": 0.5,
         "mixup_probability": 0.5,
         "cutmix_probability": 0.5,

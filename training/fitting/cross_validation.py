@@ -61,12 +61,12 @@ def train_fold(
     keeps its last epoch. Raises InvalidDataset, Diverged, and RunInUse if another process trains the same fold.
     """
     log.info("fold %d of %d", fold + 1, folds.count)
-    seen = folds.seen_by(fold)
+    seen, extra = folds.seen_by(fold), read_extra(config, data)
 
     def read(stage: StageConfig) -> tuple[Records, Preprocessing]:
         folders = stage.images or config.data.images
         records = _read_seen(folders, metadata=config.data.metadata, data=data, seen=seen)
-        return [*records, *read_extra(config, data)], training_spec(config, stage)
+        return [*records, *extra], training_spec(config, stage)
 
     def load(stage: StageConfig) -> tuple[PreparedSplit, None]:
         records, spec = read(stage)
