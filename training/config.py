@@ -105,7 +105,7 @@ class StageConfig(Section):
     `layers`: how many of the backbone's last layers are trained; 0 in warm-up. `batch_norm`: among how many of the last
     layers BatchNorm is trained too. `size`: the side of the images in pixels, if it is not that of the model.
     `prepared_size`: the side at which training images are prepared, from which augmentation crops `size` pixels.
-    `images`: folders with other files of the same images.
+    `images`: folders with other files of the same images; an image with files in several folders is seen once for each.
     """
 
     layers: int = Field(ge=0)
@@ -119,13 +119,17 @@ class StageConfig(Section):
 
 
 class PretrainConfig(StageConfig):
-    """A stage before all others on another data set: `labels` is a table, `images` a folder, relative to LUNAR_DATA."""
+    """A stage before all others on another data set: `labels` is a table, `images` a folder, relative to LUNAR_DATA.
+
+    `without`: a table of images that are left out, so that the trained network can be measured on them.
+    """
 
     name: str
     citation: str
     licence: str
     labels: str
     images: tuple[str]
+    without: str | None = added(None)
     size: int = Field(ge=32, le=2048)
 
 

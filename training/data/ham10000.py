@@ -50,6 +50,11 @@ def read_index(metadata: Path, folders: Iterable[Path]) -> tuple[ImageRecord, ..
     return records
 
 
+def read_files(metadata: Path, folders: Iterable[Path]) -> tuple[ImageRecord, ...]:
+    """As `read_index`, folder by folder: an image that is in several folders has a record for each of its files."""
+    return tuple(record for folder in folders for record in read_index(metadata, [folder]))
+
+
 def read_lesions(metadata: Path) -> dict[str, int]:
     """The class index of every lesion, by lesion id. Raises InvalidDataset, also for a lesion with two diagnoses."""
     lesions: dict[str, int] = {}

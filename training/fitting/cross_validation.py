@@ -10,7 +10,7 @@ from inference.imaging.preprocessing import Preprocessing
 from training.config import Config, StageConfig
 from training.data.data_split import Folds
 from training.data.extra_images import read_extra
-from training.data.ham10000 import read_index
+from training.data.ham10000 import read_files
 from training.data.patients import with_patients
 from training.data.prepared_images import PreparedSplit, Records, bytes_to_prepare, load_prepared_split
 from training.fitting.checkpoints import Checkpoints
@@ -88,6 +88,6 @@ def train_fold(
 
 
 def _read_seen(images: Sequence[str], *, metadata: str, data: Path, seen: frozenset[str]) -> Records:
-    """The records of the images in these folders whose lesions are in `seen`."""
-    index = read_index(data / metadata, [data / folder for folder in images])
-    return [record for record in index if record.lesion_id in seen]
+    """The records of the files in these folders whose lesions are in `seen`."""
+    files = read_files(data / metadata, [data / folder for folder in images])
+    return [record for record in files if record.lesion_id in seen]

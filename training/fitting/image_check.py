@@ -7,7 +7,7 @@ from pathlib import Path
 from training.config import Config
 from training.data.data_split import DataSplit
 from training.data.extra_images import read_extra
-from training.data.ham10000 import read_index
+from training.data.ham10000 import read_files
 from training.data.prepared_images import Records, check_images, digest_of
 from training.fitting.checkpoints import Checkpoints
 from training.fitting.pretraining import read_pretraining
@@ -29,7 +29,7 @@ def images_read(config: Config, split: DataSplit, *, data: Path) -> Records:
     records += read_extra(config, data)
     for stage in planned_stages(config).values():
         if stage.images:
-            records += read_index(data / config.data.metadata, [data / folder for folder in stage.images])
+            records += read_files(data / config.data.metadata, [data / folder for folder in stage.images])
     if config.pretrain:
         records += read_pretraining(config.pretrain, data)
     return list({record.path: record for record in records}.values())

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from training.backbones.weight_files import digest_of_weights
 from training.config import Config, PretrainConfig
+from training.data.ham10000 import read_rows
 from training.data.label_table import read_labels
 from training.data.prepared_images import Records, digest_of, load_prepared_split
 from training.fitting import trainer
@@ -38,7 +39,11 @@ def pretrain(network: Network, config: Config, *, data: Path, home: Path, report
 
 def read_pretraining(stage: PretrainConfig, data: Path) -> Records:
     """The records of the images on which a network is pretrained. Raises InvalidDataset."""
-    return read_labels(data / stage.labels, data / stage.images[0])
+    records = read_labels(data / stage.labels, data / stage.images[0])
+    if stage.without is None:
+        return records
+    kept_back = {row["image_id"] for row in read_rows(data / stage.without, columns=("image_id",))}
+    return tuple(record for record in records if record.image_id not in kept_back)
 
 
 def _identity(config: Config, stage: PretrainConfig, records: Records) -> str:

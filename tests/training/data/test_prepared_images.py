@@ -11,7 +11,7 @@ from PIL import Image
 from inference.domain.taxonomy import CLASSES
 from inference.imaging.preprocessing import Preprocessing
 from training.data import prepared_images
-from training.data.ham10000 import ImageRecord, InvalidDataset, read_index
+from training.data.ham10000 import ImageRecord, InvalidDataset, read_files, read_index
 from training.data.prepared_images import batches, check_images, counts_of, load_prepared_split, prepare_images
 from training.data.splits import split_records
 
@@ -62,6 +62,15 @@ def test_an_image_stored_twice_is_refused(folder: Path) -> None:
     (folder / "images" / "I0.jpg").write_bytes((folder / "images" / "I0.png").read_bytes())
     with pytest.raises(InvalidDataset, match="I0 is stored twice"):
         index(folder, ROWS)
+
+
+def test_an_image_with_files_in_two_folders_is_read_once_for_each(folder: Path) -> None:
+    (folder / "m.csv").write_text(ROWS)
+    (folder / "sharper").mkdir()
+    (folder / "sharper" / "I0.png").write_bytes((folder / "images" / "I0.png").read_bytes())
+    records = read_files(folder / "m.csv", [folder / "images", folder / "sharper"])
+    assert [record.path.parent.name for record in records if record.image_id == "I0"] == ["images", "sharper"]
+    assert len(records) == len(read_index(folder / "m.csv", [folder / "images"])) + 1
 
 
 def test_empty_and_absent_folders_are_refused(folder: Path) -> None:
@@ -178,7 +187,7 @@ def test_too_few_of_a_class_is_refused() -> None:
 def test_ham10000_as_it_is(real_data: Path) -> None:
     """The counts of the published data set, and the digest of the starter's folds."""
     metadata = real_data / "ham10000" / "HAM10000_metadata.csv"
-    everything = read_index(metadata, [real_data / "ham10000" / "images_200x150"])
+    everything = read_index(metadata, [real_data / "ham10000" / "images_256_center"])
     assert len(everything) == 10_015
     assert len({record.lesion_id for record in everything}) == 7_470
     assert counts_of(everything) == {
