@@ -66,10 +66,13 @@ def test_the_example_is_what_the_starter_answers() -> None:
 
 
 def test_the_numbers_are_those_of_the_card() -> None:
-    """Or of the table of other copies of the same lesions, which the card has not."""
+    """Or of the tables of other images in the evaluation, which the card has not."""
     evaluation = (ROOT / "docs" / "evaluation.md").read_text()
-    copies = evaluation.partition("\n## Other copies of the same lesions")[2].partition("\n## ")[0]
-    measured = (STARTER / "MODEL_CARD.md").read_text() + copies
+    tables = (
+        evaluation.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+        for heading in ("Other copies of the same lesions", "The starter on ISIC 2017")
+    )
+    measured = (STARTER / "MODEL_CARD.md").read_text() + "".join(tables)
     about = README.partition("## The starter model")[2].partition("\n## ")[0]
     said = re.findall(r"\d\.\d{3}(?: \[\d\.\d{3}, \d\.\d{3}\])?", about)
     assert said
