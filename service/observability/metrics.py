@@ -58,7 +58,7 @@ class ModelMetrics:
         self._refreshes = _counter(
             registry,
             "lunar_registry_looks",
-            "Looks at the registry: unchanged, swapped, refused (the version may not serve), unavailable",
+            "Looks at the registry: unchanged, swapped, refused (the version may not serve), unavailable, superseded",
             ["alias", "outcome"],
         )
 

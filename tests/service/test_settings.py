@@ -1,5 +1,6 @@
 """Settings: what is refused, in which words, and which names are unknown."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from inference.settings import (
     variables_of,
 )
 from service.settings import OTHERS, Settings, misspelled
+from tests.support.paths import ROOT
 from tests.support.service_process import service_process
 from tests.support.settings import changed
 
@@ -104,6 +106,13 @@ def test_empty_means_unset_for_every_setting(monkeypatch: pytest.MonkeyPatch) ->
     for name in variables_of(Settings):
         monkeypatch.setenv(name, "")
     assert read_settings(Settings) == default
+
+
+@pytest.mark.parametrize("page", [".env.example", "docs/configuration.md"])
+def test_a_variable_that_is_documented_is_not_called_unknown(page: str) -> None:
+    names = set(re.findall(r"\bLUNAR_[A-Z0-9_]+\b", (ROOT / page).read_text(encoding="utf-8")))
+    assert len(names) > 10
+    assert misspelled(names) == {}
 
 
 def test_an_unknown_variable_is_named_with_the_nearest_setting(
