@@ -4,7 +4,7 @@ from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from inference.domain.graph_names import GraphName
+from inference.domain.graph_names import OPENVINO_FP32, GraphName
 from inference.imaging.preprocessing import Preprocessing
 from inference.imaging.test_time_augmentation import ViewCount
 from training.backbones import BACKBONES
@@ -173,6 +173,13 @@ class Config(Section):
     pretrain: PretrainConfig | None = None
     extra: ExtraConfig | None = added(None)
     finish: StageConfig | None = None
+
+    @field_validator("graphs")
+    @classmethod
+    def _check_graphs(cls, graphs: tuple[GraphName, ...]) -> tuple[GraphName, ...]:
+        if OPENVINO_FP32 not in graphs:
+            raise ValueError(f"{OPENVINO_FP32} must be among them: every bundle has it")
+        return graphs
 
     @model_validator(mode="after")
     def _check_balance(self) -> Self:

@@ -66,6 +66,7 @@ def run(config: Config, *, data: Path, folder: Path, registry: Registry, command
     split = read_split(config, data)
     checkpoints = Checkpoints(folder_of(config, split, registry.home))
     with locked(checkpoints.folder):
+        check_all_images(config, split, data=data, checkpoints=checkpoints)
         if earlier := finished_before(checkpoints, folder):
             return earlier
         describe = f"`{command}`\n\n{split.describe()}"
@@ -142,8 +143,7 @@ def _evaluate(
 
 
 def _track_origin(run: Run, config: Config, split: DataSplit, data: Path) -> None:
-    """Check all images; log the configuration, the data sets, and the digests of the split and of the images' bytes."""
-    check_all_images(config, split, data=data, checkpoints=run.checkpoints)
+    """Log the configuration, the data sets, and the digests of the split and of the images' bytes."""
     splits = split.splits()
     digest = digest_of([record for records in splits.values() for record in records])
     run.parameters(config.model_dump(mode="json") | {"split_digest": split.digest(), "data_digest": digest})

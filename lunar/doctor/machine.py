@@ -31,8 +31,14 @@ def processor() -> Finding:
 
 def disk(home: Path) -> Finding:
     """Free space where the registry and the cache are."""
-    place = next(folder for folder in (home.resolve(), *home.resolve().parents) if folder.exists())
-    free = shutil.disk_usage(place).free
+    try:
+        whole = home.resolve()
+        place = next(folder for folder in (whole, *whole.parents) if folder.exists())
+        free = shutil.disk_usage(place).free
+    except (OSError, RuntimeError) as error:  # a folder that may not be entered, a circle of links
+        return Finding("disk", "failed", f"LUNAR_HOME cannot be used: {error}")
+    if not place.is_dir():
+        return Finding("disk", "failed", f"LUNAR_HOME cannot be used: {place} is no folder")
     words = f"{free / 1e9:.1f} GB free at {place}"
     if not os.access(place, os.W_OK):
         return Finding("disk", "failed", f"{place} cannot be written")

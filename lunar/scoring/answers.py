@@ -8,13 +8,14 @@ from typing import Any
 from inference.domain.taxonomy import Language
 from inference.prediction.classifier import Analysis
 from inference.prediction.serialization import explanation_reply, prediction_reply
-from lunar.scoring.images import shown
+from lunar.scoring.images import STDIN, shown
 from lunar.scoring.outputs import below
 from lunar.scoring.scorer import Scored
 
 Answer = dict[str, Any]  # as it stands in JSON
 
 FILE, MODEL, OPTIONS, ERROR = "file", "model", "options", "error"
+FOLDER = "folder"  # where a relative name is looked up
 START = b'{"file": '  # of every line
 PICTURES = ("heatmap", "overlay")
 
@@ -23,18 +24,32 @@ class Answers:
     """Makes the answers of one job, and writes their heat maps as files if there is a folder for them."""
 
     def __init__(
-        self, model: Answer, options: Answer, *, language: Language, explained: bool, heatmaps: Path | None
+        self,
+        model: Answer,
+        options: Answer,
+        *,
+        language: Language,
+        explained: bool,
+        heatmaps: Path | None,
+        folder: Path | None,
     ) -> None:
         self._job = {MODEL: model, OPTIONS: options}
+        self._folder = folder
         self._language = language
         self._explained = explained
         self._heatmaps = heatmaps
 
     def answer(self, scored: Scored) -> Answer:
-        """`file`, `model`, `options`, then the fields of /predict or /explain; without a result `file` and `error`."""
+        """`file`, `model`, `options`, then the fields of /predict or /explain; without a result `file` and `error`.
+
+        Behind a relative `file`, `folder` is where it is looked up, if the job may be resumed.
+        """
+        named: Answer = {FILE: shown(scored.name)}
+        if self._folder and scored.name != STDIN and not Path(scored.name).is_absolute():
+            named[FOLDER] = shown(str(self._folder))
         if scored.analysis is None:
-            return {FILE: shown(scored.name), ERROR: scored.error}
-        answer: Answer = {FILE: shown(scored.name), **self._job, **self._reply(scored.analysis)}
+            return {**named, ERROR: scored.error}
+        answer: Answer = {**named, **self._job, **self._reply(scored.analysis)}
         if self._heatmaps:
             explanations: list[Answer] = answer["explanations"]
             for explanation in explanations:

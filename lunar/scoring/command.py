@@ -43,7 +43,12 @@ def _predict(options: argparse.Namespace, *, prog: str) -> int:
     answered = journal.answered(lines, model=model, options=settings) if lines else frozenset()
     left = [name for name in names if identity(name) not in answered]
     answers = Answers(
-        model, settings, language=options.lang, explained=explanation(options) is not None, heatmaps=options.heatmaps
+        model,
+        settings,
+        language=options.lang,
+        explained=explanation(options) is not None,
+        heatmaps=options.heatmaps,
+        folder=Path.cwd() if lines else None,
     )
     failures = 0
     if left:

@@ -2,11 +2,12 @@
 
 import fcntl
 import json
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
-from lunar.scoring.answers import ERROR, FILE, MODEL, OPTIONS, START, Answer
+from lunar.scoring.answers import ERROR, FILE, FOLDER, MODEL, OPTIONS, START, Answer
 from lunar.scoring.images import identity
 from lunar.scoring.replacing import replaced
 
@@ -41,7 +42,7 @@ def answers(path: Path, names: Sequence[str]) -> Iterator[Answer]:
     starts: dict[str, int] = {}
     start = 0
     for line in _lines(path):
-        starts[identity(json.loads(line)[FILE])] = start
+        starts[_image(json.loads(line))] = start
         start += len(line)
     with path.open("rb") as file:
         for name in names:
@@ -65,10 +66,15 @@ def _results(path: Path, *, model: Answer, options: Answer) -> frozenset[str]:
         if answer.get(OPTIONS) != options:
             words = f"has other options: {json.dumps(answer.get(OPTIONS))}"
             raise NotResumable(f"{place} {words}; repeat the same command, or move the file away to begin again")
-        found.add(identity(answer[FILE]))
+        found.add(_image(answer))
     if stale:
         _keep_results(path)
     return frozenset(found)
+
+
+def _image(answer: Answer) -> str:
+    """The image of an answer, as images.identity names it, whatever the working folder is now."""
+    return identity(os.path.join(answer.get(FOLDER, ""), answer[FILE]))  # noqa: PTH118 - any text is a name here
 
 
 def _keep_results(path: Path) -> None:

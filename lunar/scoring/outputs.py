@@ -74,10 +74,11 @@ def _check_writable(path: Path) -> None:
 
 def _check_heatmaps(folder: Path, options: argparse.Namespace, names: Sequence[str]) -> None:
     check_folder(folder)
-    for image in options.images:
-        inside = Path(identity(str(folder))).is_relative_to(identity(image))
-        if options.recursive and inside and image != STDIN:
-            raise BadOutput(f"{folder} is in the folder {image}, where its heat maps would be images of the next job")
+    read = [Path(identity(image)) for image in options.images if image != STDIN]
+    for place in {Path(identity(str(folder.joinpath(*below(name))))).parent for name in names}:
+        for image in read:
+            if place == image or (options.recursive and place.is_relative_to(image)):
+                raise BadOutput(f"heat maps in {place} would be images of the next job, which reads {image}")
     if found := _twice(names, below):
         raise BadOutput(f"the heat maps of {found[0]} and {found[1]} would have the same names")
 

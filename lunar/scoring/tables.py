@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from inference.domain.taxonomy import CLASSES
-from lunar.scoring.answers import FILE, Answer
+from lunar.scoring.answers import FILE, FOLDER, Answer
 from lunar.scoring.replacing import replaced
 
 # The columns of ISIC 2018, task 3.
 ISIC = ("MEL", "NV", "BCC", "AKIEC", "BKL", "DF", "VASC")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
-PROSE = frozenset({"disclaimer"})
+LEFT_OUT = frozenset({"disclaimer", FOLDER})
 
 Cell = str | float | bool | None
 Source = Callable[[], Iterable[Answer]]  # reads the answers again each time
@@ -22,7 +22,7 @@ def flatten(answer: Answer) -> dict[str, Cell]:
     """One row: nested names are joined by dots; of a list of warnings the codes; other lists by number."""
     row: dict[str, Cell] = {}
     for name, value in answer.items():
-        if name not in PROSE:
+        if name not in LEFT_OUT:
             row |= _cells(name, value)
     return row
 

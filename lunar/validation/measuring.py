@@ -16,6 +16,7 @@ from inference.bundle.subgroups import Group
 from inference.domain.taxonomy import CLASSES, MALIGNANT
 from inference.prediction.classifier import Classifier
 from inference.progress import tracked
+from lunar.scoring.images import shown
 from lunar.scoring.scorer import Scorer
 from lunar.validation.labels import InvalidLabels, LabelTable
 from lunar.validation.matching import match
@@ -73,7 +74,7 @@ def answer(classifier: Classifier, table: LabelTable, folder: Path) -> Answered:
     scored = Scorer(classifier, tta=1, explanation=None).score(present)
     for result in tracked(scored, "classifying", total=len(present)):
         if result.analysis is None:
-            unreadable[result.name] = result.error
+            unreadable[shown(result.name)] = result.error
             continue
         rows.append(present[result.name])
         warnings.update(result.analysis.prediction.warnings)

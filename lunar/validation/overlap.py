@@ -5,14 +5,11 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from pydantic import ValidationError
-
 from inference.bundle.storage import Bundle
 from training.config import InvalidConfig
-from training.data.ham10000 import InvalidDataset, read_rows
-from training.data.origin import read_origin
+from training.data.ham10000 import InvalidDataset
+from training.data.origin import read_origin, trained_images
 
-_TEST = "test"  # the only set of a split that is not used in training
 _HAM10000 = range(24306, 34321)  # the numbers of its images, all of them: ISIC_0024306 to ISIC_0034320
 
 
@@ -28,24 +25,16 @@ class Overlap:
 def find_overlap(bundle: Bundle, images: Collection[str], *, data: Path) -> Overlap:
     """Compare the names with the bundle's own training images, if `data` holds them, else with HAM10000's numbers."""
     try:
-        trained = _training_images(bundle, data)
+        config, split = read_origin(bundle, data)
+        trained = {_isic_name(name) for name in trained_images(config, split, data)}
         words = f"by the names of the bundle's own training images, from {data.name}"
-    except (InvalidConfig, InvalidDataset, OSError, ValidationError):
+    except (InvalidConfig, InvalidDataset, OSError):
         if bundle.manifest.data is None or "HAM10000" not in bundle.manifest.data.name:
             return Overlap((), "the bundle does not name its training images", known=False)
         trained = {f"ISIC_{number:07}" for number in _HAM10000}
         words = "by the numbers of HAM10000's images; some of them may have been the bundle's test set"
     found = sorted(image for image in images if _isic_name(image) in trained)
     return Overlap(tuple(found), words)
-
-
-def _training_images(bundle: Bundle, data: Path) -> set[str]:
-    """Raises InvalidConfig, InvalidDataset."""
-    config, split = read_origin(bundle, data)
-    names = {record.image_id for name, records in split.splits().items() if name != _TEST for record in records}
-    if config.pretrain:
-        names |= {row["image_id"] for row in read_rows(data / config.pretrain.labels, columns=("image_id",))}
-    return names
 
 
 def _isic_name(image: str) -> str:

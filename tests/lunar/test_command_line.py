@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from lunar.__main__ import COMMANDS, main
+from lunar.doctor import machine
 from tests.support.lesion_images import lesion
 from tests.support.paths import ROOT, STARTER
 from tests.support.waiting import LIMIT_S
@@ -123,6 +124,20 @@ def test_the_doctor_finds_what_keeps_it_from_serving(
     monkeypatch.setenv(name, value)
     assert main(["doctor"]) == (0 if name == "LUNAR_HOST_NAME" else 1)
     assert words in capsys.readouterr().out
+
+
+def test_the_doctor_names_a_home_that_cannot_be_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    (tmp_path / "circle").symlink_to(tmp_path / "circle")
+    for home in ("file", "file/home", "circle/home"):
+        finding = machine.disk(tmp_path / home)
+        assert (finding.level, finding.words[:25]) == ("failed", "LUNAR_HOME cannot be used")
+
+    def refuse(_: Path) -> bool:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "exists", refuse)  # an administrator may enter any folder
+    assert "Permission denied" in machine.disk(tmp_path / "closed" / "home").words
 
 
 @pytest.mark.parametrize(("command", "lock"), [

@@ -48,6 +48,12 @@ def test_the_balanced_variant_is_the_reference_recipe_but_for_its_class_weights(
 SMOKE = CONFIGS / "smoke.toml"
 
 
+@pytest.mark.parametrize("graphs", ['["keras"]', "[]"])
+def test_the_graph_that_every_bundle_has_is_demanded_before_training(graphs: str) -> None:
+    with pytest.raises(InvalidConfig, match="openvino-fp32 must be among them"):
+        load(SMOKE, changes=[f"graphs={graphs}"])
+
+
 def test_every_key_can_be_set_from_the_command_line() -> None:
     """Each leaf of the dumped configuration, written back as a change, gives the same configuration."""
     config = load(SMOKE)

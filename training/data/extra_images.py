@@ -1,24 +1,38 @@
-"""Images of another data set that training sees beside those of HAM10000."""
+"""Images of other data sets than HAM10000's: those of pretraining, and those that training sees beside HAM10000's."""
 
 from pathlib import Path
 
 from training.config import Config
-from training.data.ham10000 import ImageRecord, InvalidDataset, read_image_ids
-from training.data.label_table import read_labels
+from training.data.ham10000 import ImageRecord, InvalidDataset, read_rows
+from training.data.label_table import read_elsewhere
 
 
 def read_extra(config: Config, data: Path) -> tuple[ImageRecord, ...]:
-    """The records of `config.extra`, none without that section.
-
-    Raises InvalidDataset, also for an image of the configuration's own metadata: it might be held out.
-    """
-    if config.extra is None:
+    """The records of `config.extra`, none without that section. Raises InvalidDataset."""
+    extra = config.extra
+    if extra is None:
         return ()
-    records = read_labels(data / config.extra.labels, data / config.extra.images)
-    known = read_image_ids(data / config.data.metadata)
-    if shared := sorted(record.image_id for record in records if record.image_id in known):
-        raise InvalidDataset(
-            f"{len(shared)} images of {config.extra.labels} also stand in {config.data.metadata}, such as {shared[0]}: "
-            "training would see images that are held out."
-        )
-    return records
+    return read_elsewhere(data / extra.labels, data / extra.images, metadata=data / config.data.metadata)
+
+
+def read_pretraining(config: Config, data: Path) -> tuple[ImageRecord, ...]:
+    """The records of `config.pretrain` but those of its table `without`; none without that section.
+
+    Raises InvalidDataset, also if that table names none of them.
+    """
+    stage = config.pretrain
+    if stage is None:
+        return ()
+    records = read_elsewhere(data / stage.labels, data / stage.images[0], metadata=data / config.data.metadata)
+    if stage.without is None:
+        return records
+    left_out = read_ids(data / stage.without)
+    kept = tuple(record for record in records if record.image_id not in left_out)
+    if len(kept) == len(records):
+        raise InvalidDataset(f"No image of {stage.labels} stands in {stage.without}, so nothing would be left out.")
+    return kept
+
+
+def read_ids(table: Path) -> frozenset[str]:
+    """The column `image_id` of a table. Raises InvalidDataset."""
+    return frozenset(row["image_id"] for row in read_rows(table, columns=("image_id",)))

@@ -1,9 +1,10 @@
 """Reads a folder of images with a table of labels, such as ISIC 2019, into records."""
 
+from collections import Counter
 from pathlib import Path
 
 from inference.domain.taxonomy import CLASSES
-from training.data.ham10000 import ImageRecord, InvalidDataset, find_images, read_rows
+from training.data.ham10000 import ImageRecord, InvalidDataset, find_images, read_image_ids, read_rows
 
 # ISIC 2019 has eight classes; its AK and SCC are the nearest to the class akiec of HAM10000.
 _CODES = {code.upper(): code for code in CLASSES} | {"AK": "akiec", "SCC": "akiec"}
@@ -12,7 +13,7 @@ _CODES = {code.upper(): code for code in CLASSES} | {"AK": "akiec", "SCC": "akie
 def read_labels(table: Path, folder: Path) -> tuple[ImageRecord, ...]:
     """Read the images listed in the columns `image_id` and `label`, in any case; each counts as a lesion of its own.
 
-    Raises InvalidDataset for a missing table or column, an unknown label, and a listed image without a file.
+    Raises InvalidDataset for a missing table or column, an unknown label, an image that is listed twice or has no file.
     """
     rows = read_rows(table, columns=("image_id", "label"))
     if not rows:
@@ -21,6 +22,8 @@ def read_labels(table: Path, folder: Path) -> tuple[ImageRecord, ...]:
         raise InvalidDataset(
             f"Unknown labels in {table.name}: {', '.join(sorted(unknown))}; known: {', '.join(_CODES)}."
         )
+    if twice := [image for image, count in Counter(row["image_id"] for row in rows).items() if count > 1]:
+        raise InvalidDataset(f"{len(twice)} images are listed twice in {table.name}, such as {twice[0]}.")
     files = find_images([folder])
     if missing := [row["image_id"] for row in rows if row["image_id"] not in files]:
         raise InvalidDataset(f"{len(missing)} images of {table.name} are not in {folder.name}, such as {missing[0]}.")
@@ -30,3 +33,17 @@ def read_labels(table: Path, folder: Path) -> tuple[ImageRecord, ...]:
         )
         for row in rows
     )
+
+
+def read_elsewhere(table: Path, folder: Path, *, metadata: Path) -> tuple[ImageRecord, ...]:
+    """The same of another data set than that of `metadata`.
+
+    Raises InvalidDataset, also for an image that stands in `metadata` too: it might be held out.
+    """
+    records, known = read_labels(table, folder), read_image_ids(metadata)
+    if shared := sorted(record.image_id for record in records if record.image_id in known):
+        raise InvalidDataset(
+            f"{len(shared)} images of {table.name} also stand in {metadata.name}, such as {shared[0]}: "
+            "training would see images that are held out."
+        )
+    return records

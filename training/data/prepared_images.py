@@ -82,6 +82,12 @@ def digest_of(records: Records) -> str:
     return total.hexdigest()
 
 
+def digest_of_labelled(records: Records) -> str:
+    """SHA-256 (hex) of the bytes, the names and the labels of all images in this order."""
+    labelled = " ".join(f"{record.image_id} {record.label}" for record in records)
+    return hashlib.sha256(f"{digest_of(records)} {labelled}".encode()).hexdigest()
+
+
 def prepare_images(records: Records, spec: Preprocessing) -> NDArray[np.uint8]:
     """Prepare every image as the service does: uint8 [n, size, size, 3].
 

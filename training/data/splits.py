@@ -33,7 +33,12 @@ def split_records(
     """
     labels = np.array([record.label for record in records])
     groups = np.array([record.lesion_id if by == "lesion" else record.image_id for record in records])
-    positions = _positions(labels, groups, by=by, seed=seed)
+    try:
+        positions = _positions(labels, groups, by=by, seed=seed)
+    except ValueError as error:  # of scikit-learn: no class has as many as there are slices
+        raise InvalidDataset(
+            f"{len(records)} images are too few to divide: at least one class needs {_SLICES}."
+        ) from error
     first, second = fractions[0] * _SLICES, (fractions[0] + fractions[1]) * _SLICES
 
     def between(low: float, high: float) -> tuple[ImageRecord, ...]:

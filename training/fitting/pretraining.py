@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+from inference.imaging.preprocessing import Preprocessing
 from training.backbones.weight_files import digest_of_weights
-from training.config import Config, PretrainConfig
-from training.data.ham10000 import read_rows
-from training.data.label_table import read_labels
-from training.data.prepared_images import Records, digest_of, load_prepared_split
+from training.config import Config
+from training.data.extra_images import read_pretraining
+from training.data.prepared_images import Records, digest_of_labelled, load_prepared_split
 from training.fitting import trainer
 from training.fitting.checkpoints import Checkpoints
 from training.fitting.reports import Report
@@ -26,9 +26,9 @@ def pretrain(network: Network, config: Config, *, data: Path, home: Path, report
     stage = config.pretrain
     if stage is None:
         return
-    records = read_pretraining(stage, data)
+    records = read_pretraining(config, data)
     spec = training_spec(config, stage)
-    checkpoints = Checkpoints(home / "pretrained" / _identity(config, stage, records))
+    checkpoints = Checkpoints(home / "pretrained" / _identity(config, records, spec))
     smaller = resized(network, config, stage.size)
     images = load_prepared_split(records, spec, cache=home / "prepared")
     context = trainer.TrainingContext(smaller, images, None, config, checkpoints, report)
@@ -37,20 +37,9 @@ def pretrain(network: Network, config: Config, *, data: Path, home: Path, report
     copy_weights(smaller, network)
 
 
-def read_pretraining(stage: PretrainConfig, data: Path) -> Records:
-    """The records of the images on which a network is pretrained. Raises InvalidDataset."""
-    records = read_labels(data / stage.labels, data / stage.images[0])
-    if stage.without is None:
-        return records
-    kept_back = {row["image_id"] for row in read_rows(data / stage.without, columns=("image_id",))}
-    return tuple(record for record in records if record.image_id not in kept_back)
-
-
-def _identity(config: Config, stage: PretrainConfig, records: Records) -> str:
+def _identity(config: Config, records: Records, spec: Preprocessing) -> str:
     """A digest of everything that decides the result: equal runs share one folder of checkpoints."""
-    settings = config.model_copy(update={"pretrain": stage}).model_dump_json(
-        include={"seed", "augment", "loss", "optimiser", "pretrain"}
-    )
+    settings = config.model_dump_json(include={"seed", "augment", "loss", "optimiser", "pretrain"})
     weights = digest_of_weights(config.model.weights) or config.model.weights
     network = f"{config.model.backbone} {weights} {config.model.dropout}"
-    return hashlib.sha256((settings + network + digest_of(records)).encode()).hexdigest()[:12]
+    return hashlib.sha256((settings + network + spec.fit + digest_of_labelled(records)).encode()).hexdigest()[:12]

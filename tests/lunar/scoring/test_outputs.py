@@ -61,7 +61,9 @@ def test_two_jobs_do_not_write_one_file(tmp_path: Path) -> None:
     ("a.png --csv old/x/t.csv", "old is no folder"),
     ("a.png --csv locked/t.csv", "nothing can be written into"),
     ("a.png --heatmaps old", "old is no folder"),
-    ("deep --recursive --heatmaps deep/maps", "in the folder deep"),
+    ("deep --recursive --heatmaps deep/maps", "would be images of the next job, which reads .*deep"),
+    ("deep --recursive --heatmaps .", "would be images of the next job, which reads .*deep"),
+    ("deep --heatmaps .", "would be images of the next job, which reads .*deep"),
     ("c.png ../c.png --heatmaps maps", "the heat maps of c.png and ../c.png"),
     ("a/c.png b/c.jpg --isic new", "a/c.png and b/c.jpg have the same name"),
 ])  # fmt: skip
@@ -75,9 +77,10 @@ def test_outputs_are_refused_before_anything_is_computed(
     allowed = os.access
     monkeypatch.setattr(os, "access", lambda path, mode: "locked" not in str(path) and allowed(path, mode))
     options = parse(arguments.split(), prog="lunar predict")
-    names = ["old"] if options.list else [name for name in options.images if name != "deep"]
+    names = ["old"] if options.list else [{"deep": "deep/x.png"}.get(name, name) for name in options.images]
     with pytest.raises(BadOutput, match=cause):
         check(options, names)
+    check(parse(["deep", "--heatmaps", "deep/maps"], prog=""), ["deep/x.png"])  # not read without --recursive
     check(parse(["a.png", "--csv", "deep/more/t.csv", "--out", "new", "--heatmaps", "maps"], prog=""), ["a.png"])
 
 

@@ -181,6 +181,24 @@ def test_going_on_asks_again_for_what_failed_and_takes_more_images_and_outputs(
     assert len(table.read_text().splitlines()) == 2, "only the images of this call"
 
 
+def test_going_on_in_another_folder_asks_for_the_images_there(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two patients with files of one name: the second does not get the answers of the first."""
+    command = [*PREDICT, "a.png", "--csv", str(table := tmp_path / "table.csv"), "--resume"]
+    (other := tmp_path / "second").mkdir()
+    (other / "a.png").write_bytes((folder / "b.PNG").read_bytes())
+    read: list[Path] = []
+    monkeypatch.setattr(scorer, "read_image", lambda name: (read.append(Path.cwd() / name), images.read_image(name))[1])
+    for place in (folder, other, other):
+        monkeypatch.chdir(place)
+        assert main(command) == 0
+    assert read == [folder / "a.png", other / "a.png"]
+    assert "folder" not in table.read_text().splitlines()[0].split(",")
+    kept = lines((tmp_path / "table.csv.lines.jsonl").read_text())
+    assert [each["folder"] for each in kept] == [str(folder), str(other)]
+
+
 @pytest.mark.parametrize("tta", [1, 4])
 def test_views_of_one_image_stay_together(fake_classifier: Classifier, folder: Path, tta: int) -> None:
     names = [str(folder / name) for name in ("a.png", "bad.jpg", "b.PNG", "inner/c.png")]

@@ -56,6 +56,10 @@ def test_the_digest_knows_the_folds_and_nothing_else() -> None:
 
 def test_folds_need_enough_lesions_and_known_ones() -> None:
     records, lesions = make_records()
+    images = [record for record in records if record.label != 3]
+    for some in (images, [*images, next(record for record in records if record.label == 3)]):
+        with pytest.raises(InvalidDataset, match="images in two folds at least; df lacks them"):
+            fold_records(some, lesions=lesions, count=3, seed=1)
     with pytest.raises(InvalidDataset, match="5 folds need 5 lesions of every class; the rarest class has 4"):
         fold_records(records, lesions=lesions, count=5, seed=1)
     stranger = ImageRecord(Path("x.jpg"), "x", "HAM_9999", 0)

@@ -32,6 +32,7 @@ def test_two_of_isics_classes_are_one_of_ours(folder: Path) -> None:
     ("image_id,label\na,MEL\nz,NV\ny,NV\n", "2 images of labels.csv are not in .*, such as z"),
     ("image,label\na,MEL\n", "no column image_id; it has the columns image, label"),
     ("image_id,label\n", "labels.csv has no rows"),
+    ("image_id,label\na,MEL\nb,NV\na,NV\n", "1 images are listed twice in labels.csv, such as a"),
 ])  # fmt: skip
 def test_a_table_that_cannot_be_used_names_the_cause(folder: Path, text: str, cause: str) -> None:
     with pytest.raises(InvalidDataset, match=cause):

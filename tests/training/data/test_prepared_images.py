@@ -184,6 +184,13 @@ def test_too_few_of_a_class_is_refused() -> None:
         split_records(few, by="lesion", fractions=(0.7, 0.15, 0.15), seed=42)
 
 
+@pytest.mark.parametrize("by", ["lesion", "image"])
+def test_too_few_images_to_divide_are_refused(by: Literal["lesion", "image"]) -> None:
+    few = [record for label in range(7) for record in made_up(lesions=700) if record.label == label][:19]
+    with pytest.raises(InvalidDataset, match="19 images are too few to divide: at least one class needs 20"):
+        split_records(few, by=by, fractions=(0.7, 0.15, 0.15), seed=42)
+
+
 def test_ham10000_as_it_is(real_data: Path) -> None:
     """The counts of the published data set, and the digest of the starter's folds."""
     metadata = real_data / "ham10000" / "HAM10000_metadata.csv"

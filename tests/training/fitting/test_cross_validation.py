@@ -28,7 +28,7 @@ name = "other drawn lesions"
 citation = "Somebody."
 licence = "none"
 labels = "labels.csv"
-images = ["HAM10000_images_part_1"]
+images = ["other"]
 size = 32
 layers = 20
 batch_norm = 20
@@ -70,6 +70,18 @@ patience = 9
 register_small_backbone()
 
 
+def write_others(data: Path) -> list[str]:
+    """The same lesions under other names, for pretraining; returns the names."""
+    (data / "other").mkdir()
+    images = sorted((data / "HAM10000_images_part_1").glob("*.jpg"))
+    for path in images:
+        shutil.copy(path, data / "other" / f"OTHER_{path.name}")
+    names = [f"OTHER_{path.stem}" for path in images]
+    rows = [f"{name},{CLASSES[i % 7].upper()}" for i, name in enumerate(names)]
+    (data / "labels.csv").write_text("\n".join(["image_id,label", *rows]))
+    return names
+
+
 def write_extra(data: Path) -> None:
     """Two melanomas that stand in another table than the rest."""
     (data / "elsewhere").mkdir()
@@ -83,13 +95,10 @@ def home(kaggle_layout: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
     """LUNAR_HOME after one fold was trained with `fold` and the others with `run`."""
     root, data = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("data")
     shutil.copytree(kaggle_layout, data, dirs_exist_ok=True)
-    rows = [
-        f"{path.stem},{CLASSES[i % 7].upper()}"
-        for i, path in enumerate(sorted((data / "HAM10000_images_part_1").glob("*.jpg")))
-    ]
-    (data / "labels.csv").write_text("\n".join(["image_id,label", *rows]))
+    write_others(data)
     write_extra(data)
     (root / "folded.toml").write_text(FOLDED)
+    (root / "data").write_text(str(data))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LUNAR_HOME", str(root))
         patch.setenv("LUNAR_DATA", str(data))
@@ -106,29 +115,39 @@ def test_an_unreadable_image_of_any_stage_is_found_before_training(
 ) -> None:
     """One that only pretraining reads, and one in a folder that only a stage reads."""
     data = Path(shutil.copytree(kaggle_layout, tmp_path / "data"))
-    for name in ("other", "small"):
-        shutil.copytree(data / "HAM10000_images_part_1", data / name)
-    images = sorted(path.stem for path in (data / "other").glob("*.jpg"))
-    (data / "labels.csv").write_text("\n".join(["image_id,label", *(f"{image},NV" for image in images)]))
+    shutil.copytree(data / "HAM10000_images_part_1", data / "small")
+    small = sorted(path.stem for path in (data / "small").glob("*.jpg"))
+    others = write_others(data)
     write_extra(data)
-    (data / "other" / f"{images[3]}.jpg").write_bytes(b"no image")
-    (data / "small" / f"{images[5]}.jpg").write_bytes(b"\xff\xd8\xff")
-    parts = FOLDED.replace("[fine_tune]", "[pretrain]").split("[pretrain]")
-    folders = ("other", "small")
-    parts[1:] = [
-        part.replace('images = ["HAM10000_images_part_1"]', f'images = ["{folder}"]')
-        for part, folder in zip(parts[1:], folders, strict=True)
-    ]
+    (data / "other" / f"{others[3]}.jpg").write_bytes(b"no image")
+    (data / "small" / f"{small[5]}.jpg").write_bytes(b"\xff\xd8\xff")
+    before, stages = FOLDED.split("[fine_tune]")
     config = tmp_path / "folded.toml"
-    config.write_text(f"{parts[0]}[pretrain]{parts[1]}[fine_tune]{parts[2]}")
+    config.write_text(f"{before}[fine_tune]{stages.replace('HAM10000_images_part_1', 'small')}")
     monkeypatch.setenv("LUNAR_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("LUNAR_DATA", str(data))
     assert main(["fold", str(config), "1"]) != 0
     said = capsys.readouterr().err
     assert "2 of " in said
-    assert f"{images[3]}.jpg: The content is not an image" in said
-    assert f"{images[5]}.jpg: The JPEG file is damaged" in said
+    assert f"{others[3]}.jpg: The content is not an image" in said
+    assert f"{small[5]}.jpg: The JPEG file is damaged" in said
     assert not list((tmp_path / "home").rglob("*.npz")), "nothing was trained"
+
+
+def test_other_images_or_labels_are_not_taken_for_those_of_the_run(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The folds know the lesions of the metadata, not the images."""
+    data = Path((home / "data").read_text())
+    monkeypatch.setenv("LUNAR_HOME", str(home))
+    monkeypatch.setenv("LUNAR_DATA", str(data))
+    (table := data / "labels.csv").write_text((right := table.read_text()).replace(",MEL", ",NV", 1))
+    for command in (["run", str(home / "folded.toml")], ["fold", str(home / "folded.toml"), "1"]):
+        assert main(command) == 1
+        assert "are not those with which this run began" in capsys.readouterr().err
+    table.write_text(right)
+    assert main(["run", str(home / "folded.toml")]) == 0
+    assert "was finished before" in capsys.readouterr().out
 
 
 def test_every_fold_has_its_network_and_the_pretraining_is_shared(home: Path) -> None:
