@@ -13,7 +13,6 @@ from inference.command_line import Parser
 from inference.domain.taxonomy import CLASSES, LANGUAGES
 from inference.explainers import EXPLAINERS
 from inference.explainers.class_maps import ExplanationRequest
-from inference.explainers.heatmap import MAX_SIDE
 from inference.imaging.errors import ImageError
 from inference.imaging.test_time_augmentation import VIEW_COUNTS
 from inference.prediction.classifier import Classifier
@@ -45,12 +44,12 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _answer(classifier: Classifier, data: bytes, options: argparse.Namespace) -> dict[str, Any]:
-    prepared = classifier.prepare(data, tta=options.tta, side=MAX_SIDE if options.explain else 0)
+    method: Literal["gradcam++", "gradcam", "all"] = "gradcam++" if options.method == "gradcampp" else options.method
+    request = ExplanationRequest.from_parameters(method=method, target=options.target, render=options.render)
+    prepared = classifier.prepare(data, tta=options.tta, side=request.side if options.explain else 0)
     outputs = classifier.run(prepared.batch)
     if not options.explain:
         return prediction_reply(classifier.predict(prepared, outputs), options.lang).model_dump(by_alias=True)
-    method: Literal["gradcam++", "gradcam", "all"] = "gradcam++" if options.method == "gradcampp" else options.method
-    request = ExplanationRequest.from_parameters(method=method, target=options.target, render=options.render)
     analysis = classifier.analyse(prepared, outputs, request)
     return explanation_reply(analysis, options.lang).model_dump(by_alias=True, exclude_none=True)
 

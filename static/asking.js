@@ -1,7 +1,7 @@
 // One image to the API, for the table of several: the answer, or the kind of problem; comes back when told to.
 // What lets the page ask is a cookie that expires; looking at the page again brings a new one.
 
-const BUSY = new Set([429, 503]);
+const BUSY = new Set([429, 502, 503, 504]); // 502 and 504 are a proxy's, whose replica is gone or late
 const TRIES = 6;
 const GAP = 1000; // milliseconds until a network that failed is tried again; twice as long each time
 
@@ -56,7 +56,8 @@ function waitOf(response) {
 async function nameOf(response) {
   if (response.status === 429) return "rate-limited";
   try {
-    return (await response.json()).type.split(":").at(-1);
+    const { type } = await response.json();
+    return type.startsWith("urn:lunar:problem:") ? type.split(":").at(-1) : "unreachable";
   } catch {
     return response.status === 500 ? "internal" : "unreachable";
   }

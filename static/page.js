@@ -127,7 +127,7 @@ function showLoading(image) {
 function cancel(image) {
   image.work?.abort();
   Object.assign(image, { work: undefined, uploading: false });
-  if (image.outcome) return showAnswer(image);
+  if (image.outcome && !image.picture) return showAnswer(image); // a picture is missing, without which it cannot be shown
   if (image.alone && !image.answer) gallery.remove(image);
   else queue.wake(); // a row of the table stays, and is analysed in its turn
   go(gallery.images.length > 0 ? "table" : "start", { replace: true });
@@ -144,7 +144,7 @@ async function examine(image, { picture = false, asked = image.views ?? views() 
     gallery.changed(image);
     return showProblem(image);
   }
-  Object.assign(image, { work, uploading: true, sent: 0 });
+  Object.assign(image, { work, uploading: true, sent: 0, picture });
   showViews(asked);
   showLoading(image);
   const outcome = await send(image.file, {

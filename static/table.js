@@ -189,8 +189,11 @@ function fill(row, image, words, paused) {
 }
 
 function rightWords({ measured_accuracy }, words) {
-  return typeof measured_accuracy === "number" ? fillIn(words.right, { count: Math.round(measured_accuracy * 10) }) : "";
+  return typeof measured_accuracy === "number" ? fillIn(words.right, { count: ofTen(measured_accuracy) }) : "";
 }
+
+/** As in templates: what is not always or never right is not written so. */
+const ofTen = (share) => (share === 0 || share === 1 ? share * 10 : Math.min(9, Math.max(1, Math.round(share * 10))));
 
 function badge(text, code) {
   const element = document.createElement("span");

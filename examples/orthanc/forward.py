@@ -30,6 +30,7 @@ PHOTOGRAPHS = {"1.2.840.10008.5.1.4.1.1.77.1.4", "1.2.840.10008.5.1.4.1.1.77.1.7
 ACCEPT = 'multipart/related; type="application/dicom"'
 EXTRA = "extra dicom"  # Lunar's words for what is not installed
 # What another time cannot change, by Lunar's name of the problem.
+WRONG = {301, 302, 303, 307, 308, 401, 403, 404, 405}  # the address or the key: no instance will be answered
 HOPELESS = {"unreadable-image", "image-too-large", "body-too-large", "unsupported-format", "not-acceptable"}
 AWAY = {429, 502, 503}  # waiting helps
 TRIES = 5  # of one instance, for any other cause
@@ -103,7 +104,7 @@ def explain(lunar: str, key: str, file: bytes) -> list[bytes]:
         with error:
             problem = _problem(error.read())
         name, detail = problem.get("type", "").rpartition(":")[2], problem.get("detail", "")
-        if error.code in (401, 403, 404, 405) or EXTRA in detail:
+        if error.code in WRONG or name == "unknown-host" or EXTRA in detail:
             raise Misconfigured(f"{lunar} refuses every instance: {error.code} {detail}") from error
         if name in HOPELESS:
             raise Hopeless(name) from error

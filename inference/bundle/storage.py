@@ -124,6 +124,8 @@ def _read_head(folder: Path, manifest: Manifest) -> Head:
     arrays = read_arrays(folder / HEAD, {"w": np.float32, "b": np.float32})
     expect_shape("head w", arrays["w"], manifest.head_shape)
     expect_shape("head b", arrays["b"], manifest.head_shape[1:])
+    if not all(np.isfinite(array).all() for array in arrays.values()):
+        raise InvalidBundle(f"{HEAD} holds numbers that are not finite.")
     return Head(**arrays)
 
 

@@ -29,6 +29,13 @@ class Likelihoods(StrictModel):
     prior: tuple[float, ...] = Field(min_length=len(CLASSES), max_length=len(CLASSES))
     error: Interval
 
+    @field_validator("prior")
+    @classmethod
+    def _check_prior(cls, prior: tuple[float, ...]) -> tuple[float, ...]:
+        if min(prior) <= 0:
+            raise ValueError("every class must have a positive share")
+        return prior
+
     def posterior(self, logits: NDArray[np.floating], prevalence: Prevalence) -> NDArray[np.float64]:
         """Probabilities [n, 7] of logits [n, 7] at another mix: Bayes' rule with the same likelihood ratios."""
         shift = np.log(prevalence.shares) - np.log(self.prior)

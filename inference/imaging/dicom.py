@@ -1,6 +1,7 @@
 """Reads DICOM instances: photographs of the skin and secondary captures. pydicom is imported when the first arrives."""
 
 import io
+import threading
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -59,6 +60,7 @@ _ORIGIN = {
     "ReferringPhysicianName": 194,
     "BurnedInAnnotation": 3,
 }
+_ONE_AT_A_TIME = threading.Lock()
 _UIDS = ("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID")
 
 
@@ -82,7 +84,7 @@ def read(data: bytes, check: Callable[[tuple[int, int]], None]) -> DicomPicture:
     Raises UnsupportedFormat, UnreadableImage, and what `check` raises. No message repeats what the file says.
     """
     try:
-        with warnings.catch_warnings():
+        with _ONE_AT_A_TIME, warnings.catch_warnings():  # filters are those of the process, not of a thread
             warnings.simplefilter("ignore")  # they quote the data set
             return _read(data, check)
     except ImageError:
@@ -150,6 +152,8 @@ def _require_known(dataset: "Dataset") -> None:
         raise UnreadableImage("The DICOM instance has no pixel data.", cause="damaged", name="DICOM")
     if dataset.BitsAllocated not in (8, 16) or dataset.BitsStored > dataset.BitsAllocated:
         raise UnreadableImage("The DICOM image has other samples than 8 and 16 bits.", cause="dicom-samples")
+    if dataset.get("HighBit", dataset.BitsStored - 1) != dataset.BitsStored - 1:  # DICOM allows no other (PS3.5, 8.1.1)
+        raise UnreadableImage("The DICOM image's samples do not begin at the lowest bit.", cause="dicom-samples")
     if dataset.PhotometricInterpretation not in dicom_samples.INTERPRETATIONS:
         known = ", ".join(dicom_samples.INTERPRETATIONS)
         raise UnreadableImage(

@@ -22,7 +22,7 @@ from inference.bundle.storage import Bundle, InvalidBundle, open_bundle
 from inference.domain.model_version import ModelVersion
 from inference.registry.mlflow_registry import Registry
 
-ABANDONED_S = 3600  # age at which the folder of a download counts as left by a killed process
+ABANDONED_S = 86_400  # age at which the folder of a download, which may take hours, counts as left by a killed process
 ATTEMPTS = 5  # to move a download to its place while other processes put damaged bundles there
 
 log = logging.getLogger(__name__)
@@ -54,12 +54,14 @@ class BundleCache:
 
     def remember(self, version: ModelVersion) -> None:
         """Store that this version is in service under its alias. Raises CacheUnwritable."""
-        path = self._note(version.name, version.alias or "")
+        path, staging = self._note(version.name, version.alias or ""), None
         try:
             with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=self.folder, delete=False) as staging:
                 json.dump(asdict(version), staging)
             Path(staging.name).replace(path)
         except OSError as error:
+            if staging:
+                Path(staging.name).unlink(missing_ok=True)
             raise CacheUnwritable(f"{path} cannot be written: {error}") from error
 
     def recall(self, name: str, alias: str) -> tuple[Bundle, ModelVersion] | None:

@@ -115,7 +115,7 @@ class Registry:
             if not client.search_registered_models(f"name = '{self.name}'"):
                 client.create_registered_model(self.name)
             created = client.create_model_version(self.name, f"runs:/{run}/{MODEL_PATH}", run, tags=tags)
-            client.set_registered_model_alias(self.name, alias, created.version)
+            self._point(client, alias, str(created.version))
         return ModelVersion(self.name, str(created.version), alias, bundle.manifest.digest, source, run)
 
     def experiment(self) -> str:
@@ -150,16 +150,19 @@ class Registry:
     def move_alias(self, alias: str, version: str) -> None:
         """Point an alias at a version; keep the earlier one for `previous`. Raises NoSuchModel, RegistryUnavailable."""
         with self._client() as client:
-            before = client.get_registered_model(self.name).aliases.get(alias)
-            client.set_registered_model_alias(self.name, alias, version)
-            if before is not None and str(before) != version:
-                client.set_registered_model_tag(self.name, f"previous.{alias}", str(before))
+            self._point(client, alias, version)
 
     def previous(self, alias: str) -> str | None:
         """The version behind the alias before its last move, if any. Raises NoSuchModel, RegistryUnavailable."""
         with self._client() as client:
             earlier = client.get_registered_model(self.name).tags.get(f"previous.{alias}")
             return None if earlier is None else str(earlier)
+
+    def _point(self, client: "MlflowClient", alias: str, version: str) -> None:
+        before = client.get_registered_model(self.name).aliases.get(alias)
+        client.set_registered_model_alias(self.name, alias, version)
+        if before is not None and str(before) != version:
+            client.set_registered_model_tag(self.name, f"previous.{alias}", str(before))
 
     def _describe(self, registered: "MlflowVersion", *, alias: str | None) -> ModelVersion:
         return ModelVersion(

@@ -11,7 +11,6 @@ from typing import TypeVar
 import numpy as np
 
 from inference.explainers.class_maps import ExplanationRequest
-from inference.explainers.heatmap import MAX_SIDE
 from inference.imaging.errors import ImageError
 from inference.imaging.test_time_augmentation import ViewCount
 from inference.prediction.classifier import Analysis, Classifier, Prepared
@@ -48,7 +47,7 @@ class Scorer:
         self._classifier = classifier
         self._tta = tta
         self._explanation = explanation
-        self._side = MAX_SIDE if explanation else 0
+        self._side = explanation.side if explanation else 0
 
     def score(self, names: Iterable[str]) -> Iterator[Scored]:
         """One result for each image, in the order of the names."""

@@ -1,7 +1,9 @@
 """POST /invocations and GET /ping: MLflow's scoring protocol, for clients of `mlflow models serve`."""
 
 import asyncio
+from string import printable
 from typing import Any
+from urllib.parse import quote
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
@@ -89,8 +91,8 @@ async def invocations(request: Request, components: InjectedComponents) -> Respo
         return await asyncio.to_thread(parse_scoring_request, body)
 
     answer = await score(request, components, read=read)
-    # The rows are those of MLflow's scoring server; the header names the model.
-    headers = {MODEL: f"{answer.served.version.name}/{answer.served.version.version}"}
+    # The rows are those of MLflow's scoring server; the header names the model, as far as headers have letters.
+    headers = {MODEL: f"{quote(answer.served.version.name, safe=printable)}/{answer.served.version.version}"}
     # With heat maps megabytes: outside the event loop, which answers everybody else meanwhile.
     return await asyncio.to_thread(JSONResponse, {"predictions": answer.result}, headers=headers)
 

@@ -8,11 +8,13 @@ from fastapi.responses import Response
 from prometheus_client import generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
+from inference.prediction.replies import ModelName
 from service import errors
 from service.api.schemas import ReloadReply
 from service.components import InjectedComponents
 from service.http import problems
 from service.http.problems import problem_responses
+from service.serving.model_manager import ModelManager
 
 router = APIRouter(tags=["operation"])
 
@@ -42,7 +44,15 @@ async def reload(components: InjectedComponents, response: Response) -> ReloadRe
     if outcome == "verifying":
         response.status_code = 202
         response.headers["Retry-After"] = _ASK_AGAIN_S
-    return ReloadReply(outcome=outcome, model=manager.current().reply)
+    return ReloadReply(outcome=outcome, model=_serving(manager))
+
+
+def _serving(manager: ModelManager) -> ModelName | None:
+    """None while the first version is being verified."""
+    try:
+        return manager.current().reply
+    except errors.NoModel:
+        return None
 
 
 @router.get("/metrics", response_class=Response)

@@ -15,7 +15,7 @@ from inference.imaging.file_format import accepted_formats, media_type
 from inference.prediction.serialization import prevalence_reply
 from service import errors
 from service.analysis import ImageRequest, References
-from service.api.form_fields import form_properties, with_fields
+from service.api.form_fields import form_properties, with_fields, without_contradiction
 from service.api.schemas import ExplainParameters, ModelReply, PredictParameters, RefusedReply
 from service.components import Components, InjectedComponents
 from service.http import problems
@@ -123,6 +123,7 @@ async def model(components: InjectedComponents) -> ModelReply:
 async def _answer(
     route: Route, request: Request, components: Components, query: PredictParameters, background: BackgroundTasks
 ) -> Response:
+    query = without_contradiction(query, request.query_params.multi_items())
     representation = negotiate(route, ", ".join(request.headers.getlist("accept")))
     renderer = representation.open()
 

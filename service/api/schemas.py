@@ -128,10 +128,10 @@ class ModelReply(BaseModel):
 
 
 class ReloadReply(BaseModel):
-    """200 of /admin/reload, or 202 while a registered version is being verified; `model` serves."""
+    """200 of /admin/reload, or 202 while a version is being verified; `model` serves, null before the first one."""
 
     outcome: Literal["unchanged", "swapped", "verifying"]
-    model: ModelName
+    model: ModelName | None
 
 
 class Health(BaseModel):

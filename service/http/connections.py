@@ -1,6 +1,7 @@
 """Connections: how many, how large and how late a request's head may be, and clients that do not read their answers."""
 
 import asyncio
+import ipaddress
 import logging
 import resource
 import time
@@ -91,6 +92,15 @@ class _Chunks(h11.Connection):
         return event
 
 
+def as_ipv4(host: str) -> str:
+    """::ffff:10.0.0.1 -> 10.0.0.1: on a socket for both, an IPv4 address looks so, and settings name it as it is."""
+    try:
+        mapped = ipaddress.IPv6Address(host).ipv4_mapped
+    except ValueError:
+        return host
+    return str(mapped) if mapped else host
+
+
 class Connection(H11Protocol):
     """One connection."""
 
@@ -120,6 +130,8 @@ class Connection(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """See asyncio.Protocol."""
         super().connection_made(transport)
+        self.client = self.client and (as_ipv4(self.client[0]), self.client[1])
+        self.server = self.server and (as_ipv4(self.server[0]), self.server[1])
         if len(self.connections) > self._limit.most and not self._limit.make_room():
             transport.write(REFUSAL)
             transport.close()

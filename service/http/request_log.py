@@ -3,6 +3,7 @@
 import re
 import time
 import uuid
+from asyncio import CancelledError
 from typing import TYPE_CHECKING
 
 from fastapi import Request
@@ -13,13 +14,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from service.http.problems import respond
 from service.observability.logging_config import log, trace_id
 from service.observability.metrics import Metrics
-from service.observability.request_record import CLIENT_LEFT, Fingerprint, RequestRecord
+from service.observability.request_record import CLIENT_LEFT, SHUT_DOWN, Fingerprint, RequestRecord
 
 if TYPE_CHECKING:
     from service.observability.spans import Spans, Traced
 
 HEADER = "X-Request-ID"
 CLIENT_CLOSED_REQUEST = 499  # nginx's code; the client cannot receive it any more
+SHUT_DOWN_STATUS = 503
 NO_ROUTE = "none"  # an unknown path, or refused before routing
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})  # a client may invent others
 _ACCEPTABLE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -56,6 +58,9 @@ class RequestLog:
             await self._app(scope, receive, send_with_id)
         except ClientDisconnect:
             status, record.outcome = CLIENT_CLOSED_REQUEST, CLIENT_LEFT
+        except CancelledError:  # by uvicorn, which has waited for the end of the answers and stops
+            status, record.outcome = status or SHUT_DOWN_STATUS, SHUT_DOWN
+            raise
         except Exception as error:
             log.exception("unhandled", extra={"request_id": request.state.request_id})
             if status:

@@ -24,6 +24,15 @@ class _InMemoryParser(MultiPartParser):
     spool_max_size = 2**63 - 1  # never on disk: Starlette would spool 1 MB and more; the body is bounded anyway
     complete = False
 
+    @property
+    def _charset(self) -> str:
+        """Of names and text fields. Starlette would take any codec that the client names: some take minutes."""
+        return "utf-8"
+
+    @_charset.setter
+    def _charset(self, named: str) -> None:
+        pass
+
     def on_end(self) -> None:
         self.complete = True
 

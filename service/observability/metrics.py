@@ -20,7 +20,7 @@ from inference.domain.taxonomy import CLASSES
 from inference.prediction.classifier import Prediction
 from inference.prediction.messages import WARNINGS
 from service.observability.drift import Drift
-from service.observability.request_record import ANSWERED, CLIENT_LEFT, RequestRecord
+from service.observability.request_record import ANSWERED, CLIENT_LEFT, SHUT_DOWN, RequestRecord
 
 DecoderEnd = Literal["crash", "cpu", "deadline"]
 _DISTANCES = (0.001, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
@@ -111,7 +111,7 @@ class RequestMetrics:
             "explain": _seconds(registry, "lunar_explanation", "From the model's outputs to drawn heat maps"),
         }
         words = "Requests without the answer that was asked for, by cause"
-        self._refusals = _counter(registry, "lunar_refusals", words, ["cause"], (*causes, CLIENT_LEFT))
+        self._refusals = _counter(registry, "lunar_refusals", words, ["cause"], (*causes, CLIENT_LEFT, SHUT_DOWN))
 
     def started(self) -> None:
         """A request has arrived."""

@@ -11,6 +11,7 @@ from service.settings import Settings
 
 ANSWERED = "answered"
 CLIENT_LEFT = "client-left"
+SHUT_DOWN = "shut-down"
 Fingerprint = Callable[[bytes], str]
 
 
@@ -29,7 +30,7 @@ class RequestRecord:
     """Filled by several modules while a request is answered.
 
     key: the id of an API key, "page" for a page session, None if no key is required or none was accepted.
-    outcome: the problem's slug, ANSWERED or CLIENT_LEFT. No field takes a file name, a class or a probability.
+    outcome: the problem's slug, ANSWERED, CLIENT_LEFT or SHUT_DOWN. No field takes a file name, class or probability.
     steps: for metrics and traces; the log does not contain them.
     """
 

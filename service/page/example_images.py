@@ -43,4 +43,7 @@ class Examples:
 
 def _is_image(path: Path) -> bool:
     has_text_name = path.name.isprintable()  # a name that is not valid text cannot stand in a URL
-    return has_text_name and path.suffix.lower() in _SUFFIXES and not path.name.startswith(".") and path.is_file()
+    try:
+        return has_text_name and path.suffix.lower() in _SUFFIXES and not path.name.startswith(".") and path.is_file()
+    except OSError:  # a name that no file can have, a folder that may not be entered
+        return False

@@ -28,7 +28,7 @@ class Locale:
     def detail(self, cause: str | None, facts: Mapping[str, str | float]) -> str | None:
         """What exactly is wrong with an image; None for a cause without words. See ImageError."""
         words = self.texts["details"].get(cause)
-        return words.format(**{name: self._fact(fact) for name, fact in facts.items()}) if words else None
+        return words.format(**{name: self.fact(fact) for name, fact in facts.items()}) if words else None
 
     def percent(self, share: float, *, digits: int = 1) -> str:
         """0.8123 -> "81.2%" or "81,2 %". A share that is not 0 or 1 is never written as if it were."""
@@ -64,7 +64,8 @@ class Locale:
         *first, last = names
         return f"{', '.join(first)} {self.texts['page']['and']} {last}"
 
-    def _fact(self, fact: str | float) -> str:
+    def fact(self, fact: str | float) -> str:
+        """A number or a kind of file in a message: 20.9715 -> "20.9715" or "20,9715"."""
         if isinstance(fact, str):
             return str(self.texts["contents"].get(fact, fact))
         return self.count(fact) if isinstance(fact, int) else self._localised(f"{fact:g}")

@@ -34,6 +34,7 @@ def show_card(request: Request, components: InjectedComponents, page: InjectedPa
     """The model page; 503 without a model."""
     locale = page.locale_of(request)
     shown: dict[str, Any] = {"manifest": None, "disclaimer": DISCLAIMER[locale.language]}
+    shown["docs"], shown["raw"] = map(components.access_policy.is_open, ("/docs", "/model"))
     shown["ticks"] = [(quarter / 4, locale.percent(quarter / 4, digits=0)) for quarter in range(5)]
     headers: dict[str, str] = {"Content-Language": locale.language}
     status = 200

@@ -48,10 +48,7 @@ class PageRenderer:
         self.examples = Examples(settings.examples_dir)
         self._locales = load_locales(TEMPLATES / "locales")
         self._environment = _environment(settings, self._locales)
-        self._limits = {
-            "megabytes": f"{settings.max_body_bytes / 1e6:g}",
-            "megapixels": f"{settings.max_pixels / 1e6:g}",
-        }
+        self._limits = {"megabytes": settings.max_body_bytes / 1e6, "megapixels": settings.max_pixels / 1e6}
 
     def locale_of(self, request: Request) -> Locale:
         """The language of the parameter `lang`, else of Accept-Language."""
@@ -78,7 +75,8 @@ class PageRenderer:
     def _render(self, template: str, request: Request, locale: Locale, **values: Any) -> str:
         if outcome := values.pop("outcome", None):
             values |= {"result": outcome.result, "problem": outcome.problem}
-        facts = self._limits | {"formats": locale.together(accepted_formats())}
+        limits = {name: locale.fact(limit) for name, limit in self._limits.items()}
+        facts = limits | {"formats": locale.together(accepted_formats())}
         shared = {"locale": locale, "t": locale.texts, "facts": facts, "views": view_count(request), "script": False}
         return self._environment.get_template(template).render(shared | values)
 
@@ -89,6 +87,11 @@ async def _page(request: Request) -> PageRenderer:
 
 
 InjectedPage = Annotated[PageRenderer, Depends(_page)]
+
+
+def of_ten(share: float) -> int:
+    """0.957 -> 9. A share that is not 0 or 1 is never written as if it were."""
+    return int(share * 10) if share in (0, 1) else min(9, max(1, round(share * 10)))
 
 
 def view_count(request: Request) -> ViewCount:
@@ -106,6 +109,7 @@ def _environment(settings: Settings, locales: dict[Language, Locale]) -> Environ
         lstrip_blocks=True,
     )
     environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False}  # and the order of the API
+    environment.filters["of_ten"] = of_ten
     environment.filters["fewest_images"] = fewest_images
     environment.filters["problem_titles"] = lambda problems: {slug: words["title"] for slug, words in problems.items()}
     environment.filters["answer_values"] = answer_values

@@ -1,5 +1,6 @@
 """A Comprehensive 3D SR (TID 1500) with the probabilities, the level of risk, warnings, and the model."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from inference import __version__
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from pydicom import Dataset
 
 SERIES_NUMBER = 9002
+_PASSING = frozenset({"stale_model"})  # a warning that does not follow from the image
 SCHEME = "99LUNAR"  # a private coding scheme (PS3.16, 8.2): no published one has these probabilities
 
 
@@ -33,7 +35,7 @@ def report(answered: Answered) -> "Dataset":
         content=_content(answered)[0],
         series_instance_uid=document_uid(answered, "series of reports"),
         series_number=SERIES_NUMBER,
-        sop_instance_uid=document_uid(answered, "report"),
+        sop_instance_uid=document_uid(answered, "report", *(each for each in _warnings(answered) if each in _PASSING)),
         instance_number=1,
         manufacturer=MANUFACTURER,
         is_complete=True,
@@ -67,7 +69,7 @@ def _content(answered: Answered) -> "MeasurementReport":
             parameters=[f"Lunar {__version__}", f"bundle sha256:{digest}", "Not a medical device"],
         ),
         measurements=_measurements(prediction),
-        qualitative_evaluations=_evaluations(prediction),
+        qualitative_evaluations=_evaluations(prediction, _warnings(answered)),
         source_images=[sr.SourceImageForMeasurementGroup(origin.sop_class, origin.sop_instance)],
     )
     observer = sr.ObserverContext(observer_type=_standard("121007", "Device"), observer_identifying_attributes=device)
@@ -94,13 +96,18 @@ def _class_concept(index: int) -> "CodedConcept":
     return _code(f"prob-{diagnosis.code}", f"Probability of {diagnosis.en.lower()}")
 
 
-def _evaluations(prediction: Prediction) -> "list[QualitativeEvaluation]":
+def _evaluations(prediction: Prediction, warnings: Sequence[str]) -> "list[QualitativeEvaluation]":
     from highdicom.sr import QualitativeEvaluation
 
     level = prediction.risk if prediction.reliable else "unreliable"
     found = [(_code("risk", "Level of risk"), _code(f"risk-{level}", level))]
-    found += [(_code("warning", "Warning"), _code(each, each.replace("_", " "))) for each in prediction.warnings]
+    found += [(_code("warning", "Warning"), _code(each, each.replace("_", " "))) for each in warnings]
     return [QualitativeEvaluation(name=name, value=value) for name, value in found]
+
+
+def _warnings(answered: Answered) -> tuple[str, ...]:
+    """Without that of a map: the report has none, and is the same with and without them."""
+    return tuple(each for each in answered.analysis.prediction.warnings if each != "no_positive_evidence")
 
 
 def _code(value: str, meaning: str) -> "CodedConcept":

@@ -126,7 +126,10 @@ def is_cross_site(request: Request) -> bool:
     if site is not None:
         return site not in ("same-origin", "none")
     origin = request.headers.get("origin")  # browsers send Sec-Fetch-Site only over HTTPS and to localhost
-    return origin is not None and urlsplit(origin).netloc.lower() != request.headers.get("host", "").lower()
+    try:
+        return origin is not None and urlsplit(origin).netloc.lower() != request.headers.get("host", "").lower()
+    except ValueError:  # no address, as no browser sends
+        return True
 
 
 class AuthorizationMiddleware:

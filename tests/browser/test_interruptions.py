@@ -104,3 +104,27 @@ def test_a_result_that_the_page_cannot_draw_is_a_problem(open_page: OpenPage) ->
     page.wait_for_selector('[data-problem="internal"]')
     assert page.locator("#outcome").get_attribute("aria-busy") == "false"
     assert page.locator("#outcome[data-stale]").count() == 0
+
+
+def test_the_picture_that_a_browser_needs_can_be_cancelled(open_page: OpenPage) -> None:
+    """The answer is there, only not what to show it on: this leads to the images, not to the same upload again."""
+    page = open_page()
+    page.evaluate("() => { HTMLImageElement.prototype.decode = () => Promise.reject(new Error('not decoded')); }")
+    held: list[Route] = []
+    page.route("**/result*picture=1*", lambda route: held.append(route))
+    choose(page)
+    wait_beside(page, lambda: len(held) == 1, "the picture is asked for")
+    page.click("[data-cancel]")
+    finished(page)
+    assert page.locator("tbody tr[data-risk]").count() == 1
+    assert len(held) == 1
+
+
+def test_a_proxy_that_lost_its_replica_is_asked_again(open_page: OpenPage) -> None:
+    gone = {"type": "about:blank", "title": "The replica that had the request is gone", "status": 502}
+    page = open_page(expected="502")
+    page.route("**/predict*", lambda route: route.fulfill(json=reply(0.1)))
+    page.route("**/predict*", lambda route: route.fulfill(status=502, json=gone, headers={"Retry-After": "1"}), times=1)
+    choose_several(page, {f"{letter}.jpg": GOOD for letter in "ab"})
+    finished(page)
+    assert page.locator("tbody tr[data-risk]").count() == 2

@@ -112,7 +112,12 @@ def test_a_pod_may_do_no_more_than_it_must() -> None:
     }
     assert POD["spec"]["automountServiceAccountToken"] is False
     assert POD["spec"]["enableServiceLinks"] is False, "else LUNAR_PORT=tcp://... is set for the Service called lunar"
-    assert "memory" in CONTAINER["resources"]["limits"]
+    limit = CONTAINER["resources"]["limits"]["memory"]
+    assert limit.endswith("Mi")
+    beside_it = int(limit.removesuffix("Mi")) * 2**20 / 1e6 - int(
+        MANIFESTS["ConfigMap"]["data"]["LUNAR_CANDIDATE_MEMORY_MB"]
+    )
+    assert beside_it > 700, "for the service, while a version is verified: the pod is killed as a whole"
     writable = {mount["mountPath"] for mount in CONTAINER["volumeMounts"] if not mount.get("readOnly")}
     assert writable == {"/tmp", "/var/lib/lunar"}  # noqa: S108
     mounted = {mount["name"] for mount in CONTAINER["volumeMounts"]}

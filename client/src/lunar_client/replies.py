@@ -64,7 +64,11 @@ class Notice(Reply):
 
 
 class PredictionSet(Reply):
-    """The classes one of which is the true one with probability `coverage`, the most probable first."""
+    """The classes that are not excluded, the most probable first.
+
+    The method keeps the true class for about the share `coverage` of the lesions of each class. That is not the
+    probability that the true class of this lesion is among them.
+    """
 
     coverage: float
     classes: list[ClassCode]

@@ -167,6 +167,8 @@ W, B = np.zeros((3, 7), np.float32), np.zeros(7, np.float32)
     (npz(w=W), "holds w; expected w, b"),
     (npz(w=W.astype(np.float64), b=B), "w is float64"),
     (npz(w=W.T, b=B), "head w have shape"),
+    (npz(w=W * np.nan, b=B), "not finite"),
+    (npz(w=W, b=B + np.inf), "not finite"),
 ])  # fmt: skip
 def test_a_wrong_head_is_refused(folder: Path, head: bytes, cause: str) -> None:
     import hashlib

@@ -2,6 +2,8 @@
 
 import io
 import re
+import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -95,6 +97,7 @@ REFUSED: dict[str, tuple[bytes, type[ImageError], str]] = {
     "a segmented palette": (dicom_file(grey(), photometric="PALETTE COLOR",
                                        SegmentedRedPaletteColorLookupTableData=b"\0\0"), UnreadableImage, "segmented"),
     "only the preamble": (bytes(128) + b"DICM", UnreadableImage, "damaged"),
+    "samples at the highest bits": (dicom_file(WIDE, BitsStored=12, HighBit=15), UnreadableImage, "lowest bit"),
     "two samples": (dicom_file(SamplesPerPixel=2), UnreadableImage, "DICOM"),
 }  # fmt: skip
 
@@ -116,6 +119,17 @@ def test_what_is_refused_says_why_and_names_nobody(data: bytes, kind: type[Image
     with pytest.raises(kind, match=words) as refused:
         decode(data)
     assert not any(each in str(refused.value) for each in (*PATIENT.values(), STUDY))
+
+
+def test_no_thread_lets_a_warning_out(capfd: pytest.CaptureFixture[str]) -> None:
+    """pydicom's quote the data set, and Python's filters belong to the process."""
+    data = dicom_file(SpecificCharacterSet="SECRETNAME")
+    with warnings.catch_warnings(), ThreadPoolExecutor(4) as pool:
+        warnings.simplefilter("always")
+        filters = list(warnings.filters)
+        assert len(list(pool.map(decode, [data] * 40))) == 40
+        assert list(warnings.filters) == filters
+    assert "SECRETNAME" not in "".join(capfd.readouterr())
 
 
 def test_a_deflated_data_set_is_not_inflated(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -223,6 +223,22 @@ def test_what_served_last_is_remembered(
     assert cache.recall(version.name, "champion") is None, "a damaged bundle must not serve"
 
 
+def test_a_note_that_cannot_be_written_leaves_nothing(
+    cache: BundleCache, registry: Registry, version: ModelVersion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache.fetch(version, registry)
+    before = sorted(cache.folder.iterdir())
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as full:
+        full.setattr(Path, "replace", refuse)
+        with pytest.raises(CacheUnwritable, match="cannot be written"):
+            cache.remember(version)
+    assert sorted(cache.folder.iterdir()) == before
+
+
 @pytest.mark.parametrize("note", ["", "[]", "{}", '{"name": 1}', "\0"])
 def test_a_damaged_note_is_no_note(cache: BundleCache, registry: Registry, version: ModelVersion, note: str) -> None:
     cache.fetch(version, registry)

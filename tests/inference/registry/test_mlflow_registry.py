@@ -83,6 +83,9 @@ def test_the_version_before_is_remembered(registry: Registry, tmp_path: Path) ->
     assert registry.previous("champion") == "1"
     registry.move_alias("champion", "2")
     assert registry.previous("champion") == "1"
+    registry.move_alias("champion", "1")  # back again
+    registry.publish(write_fake_bundle(tmp_path / "2", seed=2), alias="champion", source="test")
+    assert registry.previous("champion") == "1", "not 2, which was withdrawn"
     with pytest.raises(NoSuchModel):
         registry.version("9")
 

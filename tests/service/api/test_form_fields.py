@@ -44,6 +44,8 @@ def test_documented_parameters_are_read_from_fields(client: TestClient) -> None:
         ("/predict", {"lang": ["en", "es"]}, ["lang", "en", "es"]),
         ("/predict?lang=es", {"lang": "en"}, ["lang", "en", "es"]),
         ("/explain?method=gradcam", {"method": "gradcam++"}, ["method", "gradcam++"]),
+        ("/predict?tta=1&tta=8", {}, ["tta", "1", "8"]),
+        ("/predict?subject=Patient/1&subject=Patient/2", {}, ["subject", "Patient/1", "Patient/2"]),
     ],
 )
 def test_what_is_unknown_or_contradicts_is_refused_by_name(
@@ -53,7 +55,24 @@ def test_what_is_unknown_or_contradicts_is_refused_by_name(
     assert [word for word in words if word not in detail] == []
 
 
+@pytest.mark.parametrize("charset", ["punycode", "undefined", "utf-7", "utf-16", "rot13", "none"])
+def test_no_codec_of_the_client_reads_names_and_fields(client: TestClient, charset: str) -> None:
+    """Punycode takes minutes for a long field, during which the service answered nobody."""
+    head = '--b\r\nContent-Disposition: form-data; name="'
+    text = "a" * 1000 + "-" + "a" * 1000
+    body = f'{head}lang"\r\n\r\nen\r\n{head}file"; filename="a"\r\n\r\n'.encode() + lesion() + b"\r\n--b--\r\n"
+    sent = {"Content-Type": f"multipart/form-data; boundary=b; charset={charset}"}
+    answer = client.post("/predict", content=body, headers=sent)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["disclaimer"] == DISCLAIMER["en"]
+    body = f'{head}lang"\r\n\r\n{text}\r\n'.encode() + body
+    answer = client.post("/predict", content=body, headers=sent)
+    assert (answer.status_code, answer.json()["type"]) == (422, "urn:lunar:problem:invalid-parameter")
+    assert text in answer.json()["detail"] or "lang" in answer.json()["detail"]
+
+
 def test_the_same_value_in_both_places_is_no_contradiction(client: TestClient) -> None:
+    ask(client, "/predict?tta=2&tta=2", {})
     assert ask(client, "/predict?lang=en&tta=2", {"lang": "en", "tta": "2"})["disclaimer"] == DISCLAIMER["en"]
 
 

@@ -2,6 +2,7 @@
 
 import io
 import re
+from collections.abc import Callable
 from html import unescape
 
 import pytest
@@ -74,3 +75,9 @@ def test_every_cause_has_words() -> None:
     sources = [path.read_text() for room in ("inference", "service") for path in (ROOT / room).rglob("*.py")]
     causes = {cause for text in sources for cause in re.findall(r"cause\"?[=:] ?\"([\w-]+)\"", text)}
     assert causes == set(LOCALES["es"].texts["details"])
+
+
+def test_limits_are_written_as_the_language_does(open_client: Callable[..., TestClient]) -> None:
+    client = open_client(max_body_bytes=20 * 2**20)
+    for language, limit in (("es", "20,9715"), ("en", "20.9715")):
+        assert f"{limit}\N{NO-BREAK SPACE}MB" in client.get(f"/?lang={language}").text

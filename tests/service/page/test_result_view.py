@@ -14,7 +14,7 @@ from PIL import Image
 from inference.domain.model_version import ModelVersion
 from inference.domain.taxonomy import CLASSES, LANGUAGES
 from inference.prediction.classifier import Analysis, Classifier, Prediction
-from service.page.renderer import Outcome, PageRenderer
+from service.page.renderer import Outcome, PageRenderer, of_ten
 from service.page.result_view import Pictures, draw_pictures, result_view
 from service.page.routes import MAPS
 from service.serving.served_model import ServedModel
@@ -75,6 +75,11 @@ def test_confidence_is_how_many_of_ten_answers_are_right(fake_classifier: Classi
     assert texts["right"]["of_ten"].format(count=6) in html
     assert texts["confidence"]["medium"] not in html
     assert texts["confidence"]["medium"] in page_of(fake_classifier, analysis, measured_accuracy=None)
+
+
+@pytest.mark.parametrize(("share", "count"), [(0.0, 0), (0.01, 1), (0.44, 4), (0.957, 9), (0.999, 9), (1.0, 10)])
+def test_what_is_sometimes_wrong_is_not_always_right(share: float, count: int) -> None:
+    assert of_ten(share) == count
 
 
 def test_the_malignant_sum_is_a_score(fake_classifier: Classifier, analysis: Analysis) -> None:

@@ -1,7 +1,6 @@
 """The page, on a fake runtime: what it shows, in which language, and what it says when something is wrong."""
 
 import json
-import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -13,10 +12,8 @@ from fastapi.testclient import TestClient
 
 from inference.domain.taxonomy import LANGUAGES
 from inference.explainers import colormap
-from inference.prediction.classifier import Classifier
 from inference.prediction.messages import DISCLAIMER
 from service.http.problems import ELSEWHERE, INTERNAL, PROBLEMS
-from service.http.uploads import Uploads
 from service.page.localization import Locale
 from tests.support.lesion_images import lesion
 from tests.support.locales import LOCALES
@@ -147,64 +144,6 @@ def test_an_empty_map_is_a_warning_only_for_the_class_that_is_shown(client: Test
     html = post(client, "/result").text
     assert 'data-warning="untrained_model"' in html
     assert 'data-warning="no_positive_evidence"' not in html
-
-
-@pytest.mark.parametrize("path", WAYS)
-def test_an_example_needs_no_upload(client: TestClient, path: str) -> None:
-    assert client.get("/examples/drawn-1.jpg").headers["content-type"] == "image/jpeg"
-    response = client.post(f"{path}?example=drawn-1.jpg")
-    assert response.status_code == 200
-    assert 'data-outcome="result"' in response.text
-
-
-def test_an_example_is_no_upload_that_arrives(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It must not keep uploads of the same client out while it is answered."""
-    told: list[str] = []
-    monkeypatch.setattr(Uploads, "arrived", noting("arrived", Uploads.arrived, told))
-    monkeypatch.setattr(Classifier, "run", noting("run", Classifier.run, told))
-    assert client.post("/result?example=drawn-1.jpg").status_code == 200
-    assert told == ["arrived", "run"]
-
-
-def noting(name: str, original: Callable[..., Any], told: list[str]) -> Callable[..., Any]:
-    def noted(*args: Any) -> Any:
-        told.append(name)
-        return original(*args)
-
-    return noted
-
-
-@pytest.mark.parametrize("name", ["nobody.jpg", "../page.css", "..%2f..%2fLICENSE", ".hidden.jpg", "notes.txt"])
-def test_nothing_but_examples_can_be_asked_for(
-    open_client: Callable[..., TestClient], tmp_path: Path, name: str
-) -> None:
-    for each in (".hidden.jpg", "notes.txt", "mine.png"):
-        (tmp_path / each).write_bytes(lesion("PNG"))
-    client = open_client(examples_dir=tmp_path)
-    page = client.get("/").text
-    assert "mine.png" in page
-    assert "notes.txt" not in page
-    assert LOCALES["es"].texts["examples"]["heading"] in page
-    assert client.get("/examples/mine.png").status_code == 200
-    assert client.get(f"/examples/{name}").status_code == 404
-    response = client.post("/result", params={"example": name})
-    assert response.status_code == 400
-    assert LOCALES["es"].texts["problems"]["no-image"]["title"] in response.text
-
-
-def test_a_name_that_is_no_text_is_no_example(open_client: Callable[..., TestClient], tmp_path: Path) -> None:
-    Path(os.fsdecode(bytes(tmp_path) + b"/lesi\xf3n.jpg")).write_bytes(GOOD)
-    page = open_client(examples_dir=tmp_path).get("/")
-    assert page.status_code == 200
-    assert "data-example" not in page.text
-
-
-def test_a_folder_of_examples_that_is_not_there_is_no_gallery(
-    open_client: Callable[..., TestClient], tmp_path: Path
-) -> None:
-    page = open_client(examples_dir=tmp_path / "nowhere").get("/")
-    assert page.status_code == 200
-    assert "data-example" not in page.text
 
 
 @pytest.mark.parametrize(("asked", "views"), [("", 1), ("?tta=4", 4), ("?tta=3", 1), ("?tta=<b>", 1)])

@@ -4,7 +4,9 @@ import io
 import shutil
 import subprocess
 from email.parser import BytesParser
+from functools import reduce
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from PIL import Image
 from pydicom import Dataset, dcmread
 
 from inference.domain.taxonomy import CLASSES
+from inference.prediction.classifier import Analysis, Classifier, WarningCode
 from tests.support.dicom_files import PATIENT, STUDY, dicom_file
 from tests.support.lesion_images import lesion
 from tests.support.waiting import LIMIT_S
@@ -99,6 +102,26 @@ def test_explain_gives_the_report_instead_if_it_is_asked_for(client: TestClient)
         assert len(items(found)) == len(items(report))
     form = client.post("/explain", files={"file": SOURCE}, data={"render": "sr"}, headers=ONE)
     assert dcmread(io.BytesIO(form.content)).SOPInstanceUID == report.SOPInstanceUID
+
+
+def test_one_identifier_is_of_one_content(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A warning about a map is not the report's; one that comes and goes makes another report."""
+    warned: list[WarningCode] = []
+    analyse = Classifier.analyse
+
+    def with_warnings(*args: Any, **options: Any) -> Analysis:
+        analysis = analyse(*args, **options)
+        return reduce(lambda so_far, code: so_far.with_warning(code), warned, analysis)
+
+    monkeypatch.setattr(Classifier, "analyse", with_warnings)
+    plain = ask(client, "/predict")
+    warned.append("no_positive_evidence")
+    found = ask(client, "/explain?render=sr")
+    assert (found.SOPInstanceUID, len(items(found))) == (plain.SOPInstanceUID, len(items(plain)))
+    warned.append("stale_model")
+    stale = ask(client, "/predict")
+    assert stale.SOPInstanceUID != plain.SOPInstanceUID
+    assert len(items(stale)) == len(items(plain)) + 1
 
 
 @pytest.mark.parametrize("accept", ["*/*", "image/png", "application/fhir+json", BOTH["Accept"]])

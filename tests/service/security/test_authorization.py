@@ -141,6 +141,12 @@ def test_the_page_itself_is_no_other_site(open_client: OPEN, headers: dict[str, 
     assert slug(client, "/predict", headers=headers) == "answered"
 
 
+@pytest.mark.parametrize("origin", ["http://[", "http://[::1", "null", "http://elsewhere.test"])
+def test_an_origin_that_is_not_this_service_is_refused(client: TestClient, origin: str) -> None:
+    """Also one that is no address, as only a program sends."""
+    assert client.post("/predict", content=GOOD, headers={"Origin": origin}).status_code == 403
+
+
 def preflight(client: TestClient) -> dict[str, str]:
     asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "x-api-key"}
     found = client.options("/predict", headers={"Origin": "https://friend.test"} | asked).headers
@@ -168,6 +174,8 @@ def test_settings_open_what_is_closed(open_client: OPEN, setting: str, paths: li
     assert opened.get("/model").status_code == 401
     assert ('href="/docs"' in opened.get("/").text) == (setting == "public_docs")
     assert 'href="/docs"' not in closed.get("/").text
+    assert ('href="/docs"' in opened.get("/model-card").text) == (setting == "public_docs")
+    assert 'href="/model"' not in opened.get("/model-card").text
 
 
 def test_the_openapi_document_says_what_needs_a_key(open_client: OPEN) -> None:
