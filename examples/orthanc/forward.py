@@ -29,8 +29,8 @@ from urllib.request import Request, urlopen
 PHOTOGRAPHS = {"1.2.840.10008.5.1.4.1.1.77.1.4", "1.2.840.10008.5.1.4.1.1.77.1.7"}  # VL, Dermoscopic
 ACCEPT = 'multipart/related; type="application/dicom"'
 EXTRA = "extra dicom"  # Lunar's words for what is not installed
-# What another time cannot change, by Lunar's name of the problem.
 WRONG = {301, 302, 303, 307, 308, 401, 403, 404, 405}  # the address or the key: no instance will be answered
+# What another time cannot change, by Lunar's name of the problem.
 HOPELESS = {"unreadable-image", "image-too-large", "body-too-large", "unsupported-format", "not-acceptable"}
 AWAY = {429, 502, 503}  # waiting helps
 TRIES = 5  # of one instance, for any other cause

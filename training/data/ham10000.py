@@ -123,7 +123,11 @@ def _read_rows(metadata: Path) -> list[Row]:
     if unknown:
         names = ", ".join(f"{dx!r} ({count})" for dx, count in unknown.items())
         raise InvalidDataset(f"Unknown diagnoses in {metadata.name}: {names}; known: {', '.join(CLASSES)}.")
-    twice = [image for image, count in Counter(row["image_id"] for row in rows).items() if count > 1]
-    if twice:
-        raise InvalidDataset(f"{len(twice)} images are listed twice in {metadata.name}, such as {twice[0]}.")
+    require_once(rows, metadata)
     return rows
+
+
+def require_once(rows: Iterable[Row], table: Path) -> None:
+    """Raises InvalidDataset for an image that is listed twice: it might have two diagnoses."""
+    if twice := [image for image, count in Counter(row["image_id"] for row in rows).items() if count > 1]:
+        raise InvalidDataset(f"{len(twice)} images are listed twice in {table.name}, such as {twice[0]}.")

@@ -1,10 +1,9 @@
 """Reads a folder of images with a table of labels, such as ISIC 2019, into records."""
 
-from collections import Counter
 from pathlib import Path
 
 from inference.domain.taxonomy import CLASSES
-from training.data.ham10000 import ImageRecord, InvalidDataset, find_images, read_image_ids, read_rows
+from training.data.ham10000 import ImageRecord, InvalidDataset, find_images, read_image_ids, read_rows, require_once
 
 # ISIC 2019 has eight classes; its AK and SCC are the nearest to the class akiec of HAM10000.
 _CODES = {code.upper(): code for code in CLASSES} | {"AK": "akiec", "SCC": "akiec"}
@@ -22,8 +21,7 @@ def read_labels(table: Path, folder: Path) -> tuple[ImageRecord, ...]:
         raise InvalidDataset(
             f"Unknown labels in {table.name}: {', '.join(sorted(unknown))}; known: {', '.join(_CODES)}."
         )
-    if twice := [image for image, count in Counter(row["image_id"] for row in rows).items() if count > 1]:
-        raise InvalidDataset(f"{len(twice)} images are listed twice in {table.name}, such as {twice[0]}.")
+    require_once(rows, table)
     files = find_images([folder])
     if missing := [row["image_id"] for row in rows if row["image_id"] not in files]:
         raise InvalidDataset(f"{len(missing)} images of {table.name} are not in {folder.name}, such as {missing[0]}.")
