@@ -138,6 +138,21 @@ def test_ping_waits_for_a_model(client: TestClient, home: Path) -> None:
             assert (waiting.status_code, waiting.json()["type"]) == (503, "urn:lunar:problem:no-model")
 
 
+@pytest.mark.parametrize(("name", "header"), [
+    ("lunar-starter", "lunar-starter"),
+    ("lunar ärzte", "lunar %C3%A4rzte"),
+    ("50 % skin", "50 % skin"),
+])  # fmt: skip
+def test_a_header_names_the_model(
+    name: str, header: str, open_client: Callable[..., TestClient], fake_bundle: Bundle, home: Path
+) -> None:
+    Registry(RegistrySettings(home=home, model_name=name)).publish(fake_bundle, alias="champion", source="test")
+    client = open_client(home=home, model_name=name)
+    answer = client.post("/invocations", json={"inputs": coded(GOOD)})
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["X-Lunar-Model"] == f"{header}/1"
+
+
 def test_openapi_describes_both(client: TestClient) -> None:
     paths = client.get("/openapi.json").json()["paths"]
     post = paths["/invocations"]["post"]

@@ -157,6 +157,19 @@ def test_a_start_does_not_wait_for_a_version_that_hangs(
         assert not client.get("/model").json()["stale"]
 
 
+def test_a_reload_before_the_first_model_says_that_there_is_none_yet(
+    registry: Registry, fake_bundle: Bundle, open_client: OPEN, gate: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry.publish(fake_bundle, alias="champion", source="test")
+    monkeypatch.setattr(model_manager, "FIRST_LOOK_S", 2 * LIMIT_S)
+    settings = Settings(home=registry.home, request_timeout_s=LIMIT_S)
+    with TestClient(create_app(settings), base_url="http://localhost") as client:
+        early = client.post("/admin/reload")
+        assert (early.status_code, early.json()) == (202, {"outcome": "verifying", "model": None})
+        gate.set()
+        wait_for(lambda: version(client) == "1", "the version serves once it is verified")
+
+
 def test_a_restart_serves_the_last_model_while_a_new_version_hangs(
     registry: Registry, fake_bundle: Bundle, open_client: OPEN, gate: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
