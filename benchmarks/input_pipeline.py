@@ -91,7 +91,7 @@ def _tasks(config: Config, *, step: bool) -> dict[str, Callable[[], int]]:
 
 def _step(config: Config, split: PreparedSplit, batches: TrainingBatches) -> Callable[[], int]:
     network = resized(build_for(config), config, config.fine_tune.size)
-    unfreeze(network.backbone, config.fine_tune.layers)
+    unfreeze(network.backbone, config.fine_tune.layers, batch_norm=config.fine_tune.batch_norm)
     model = keras.Model(network.model.input, network.model.output["logits"])
     model.compile(build_optimiser(config.optimiser, 1e-6), build_loss(config.loss, split.labels))
     images, labels = next(iter(batches.epoch([0, 0, 0]).dataset))

@@ -25,6 +25,7 @@ from training.bundling.refit import predict_with
 from training.commands import DataSettings
 from training.config import Config
 from training.config_file import load
+from training.data.origin import read_origin
 from training.data.prepared_images import labels_of, prepare_images
 from training.data.splits import read_folds
 from training.evaluation.bootstrap import Draws, lesion_weights
@@ -76,6 +77,12 @@ def _measure(config: Config, folder: str, *, fold: int, step: int) -> dict[str, 
     """The metrics of both networks on the held-out images in `folder`, every `step`-th of them."""
     data = DataSettings().data
     folds, measured = read_folds(config, data), folds_of(config, folder, data)
+    starter = open_bundle(STARTER)
+    if read_origin(starter, data)[1].digest() != folds.digest():
+        raise SystemExit(
+            "These are not the starter's folds: its networks would answer images that they were trained on. "
+            "seed, data.folds and data.per_class have to be those of training/configs/starter.toml."
+        )
     records = [measured.records[row] for row in np.flatnonzero(measured.of_image == fold)[::step]]
     images, labels = prepare_images(records, config.model.preprocessing), labels_of(records)
 
@@ -86,8 +93,8 @@ def _measure(config: Config, folder: str, *, fold: int, step: int) -> dict[str, 
         raise SystemExit(
             f"{checkpoints.folder} has no trained network: `python -m training fold` with the same arguments makes it."
         )
-    network.model.set_weights(checkpoints.best(last))
-    starter = open_bundle(STARTER)
+    trained = checkpoints.best(last)[: len(network.model.weights)]  # behind them lie those that read the patients
+    network.model.set_weights(trained)
     of_starter = held_out(
         predict_with(starter)(images), head=starter.head, of_image=np.full(len(images), fold), count=folds.count
     )

@@ -36,6 +36,8 @@ def main() -> None:
     given, began = parser.parse_args(), time.perf_counter()
     bundle = open_bundle(STARTER) if given.model == "starter" else opened(given.bundle)
     cores = sorted(os.sched_getaffinity(0))
+    if len(cores) > CLIENTS:
+        raise SystemExit(f"{len(cores)} cores, but {CLIENTS} clients; `taskset -c` gives it fewer cores.")
     rates: dict[str, list[float]] = {ONE: [], PINNED: []}
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         Registry(RegistrySettings(home=Path(folder))).publish(bundle, alias="champion", source="benchmark")
@@ -64,12 +66,12 @@ def main() -> None:
 
 
 def _rate(addresses: list[str], *, seconds: float) -> float:
-    """Requests a second of all services together, with the same number of clients each."""
-    clients = CLIENTS // len(addresses)
+    """Requests a second of all services together, between which the clients are divided."""
+    shares = [len(range(first, CLIENTS, len(addresses))) for first in range(len(addresses))]
     with ThreadPoolExecutor(len(addresses)) as pool:
         asked = [
             pool.submit(load, address, Question("/predict", UPLOAD, JPEG), clients=clients, seconds=seconds)
-            for address in addresses
+            for address, clients in zip(addresses, shares, strict=True)
         ]
         return sum(each.result().per_second for each in asked)
 

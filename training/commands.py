@@ -190,11 +190,12 @@ def compare(options: argparse.Namespace, _: RegistrySettings, registry: Registry
     else:
         texts = (function(quoted) for function in (quoted_report.markdown, quoted_report.html))
     options.out.mkdir(parents=True, exist_ok=True)
-    for suffix, text in zip(("md", "html"), texts, strict=True):
-        (options.out / f"comparison.{suffix}").write_text(text, encoding="utf-8")
+    files = [options.out / "comparison.md", options.out / "comparison.html"]
+    for file, text in zip(files, texts, strict=True):
+        file.write_text(text, encoding="utf-8")
     if options.runs:
-        keep_files(registry, options.runs[0], options.out, "comparison")
-    print((options.out / "comparison.md").read_text(encoding="utf-8"))
+        keep_files(registry, options.runs[0], files, "comparison")
+    print(files[0].read_text(encoding="utf-8"))
 
 
 def publish(options: argparse.Namespace, _: RegistrySettings, registry: Registry) -> None:
@@ -215,9 +216,7 @@ def promote(options: argparse.Namespace, settings: RegistrySettings, registry: R
 
 def rollback(_: argparse.Namespace, settings: RegistrySettings, registry: Registry) -> None:
     """Make the previous champion the champion again."""
-    from training.tracking.promotion import roll_back
-
-    version = roll_back(registry, champion=settings.model_alias)
+    version = registry.roll_back(settings.model_alias)
     print(f"{settings.model_name}@{settings.model_alias} is version {version} again")
 
 

@@ -110,7 +110,7 @@ class StageConfig(Section):
 
     layers: int = Field(ge=0)
     batch_norm: int = Field(0, ge=0)
-    size: int | None = Field(None, ge=32, le=2048)
+    size: int | None = Field(None, ge=32, le=1024)
     prepared_size: int | None = added(None, ge=32, le=1024)
     images: tuple[str, ...] | None = None
     epochs: int = Field(ge=0)
@@ -130,7 +130,8 @@ class PretrainConfig(StageConfig):
     labels: str
     images: tuple[str]
     without: str | None = added(None)
-    size: int = Field(ge=32, le=2048)
+    size: int = Field(ge=32, le=1024)
+    epochs: int = Field(ge=1)
 
 
 class ExtraConfig(Section):
@@ -156,7 +157,7 @@ class Config(Section):
     """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")
-    seed: int
+    seed: int = Field(ge=0, lt=2**32)
     graphs: tuple[GraphName, ...]
     data: DataConfig
     model: ModelConfig
@@ -189,6 +190,19 @@ class Config(Section):
                 f'sampling = "{self.optimiser.sampling}" already corrects for rare classes: it needs class_weights = '
                 '"none" and logit_adjustment = 0'
             )
+        return self
+
+    @model_validator(mode="after")
+    def _check_stored(self) -> Self:
+        if self.stored_as == "float16" and not BACKBONES[self.model.backbone].float16:
+            able = ", ".join(name for name, row in BACKBONES.items() if row.float16)
+            raise ValueError(f'stored_as = "float16" needs one of these backbones: {able}; not {self.model.backbone}')
+        return self
+
+    @model_validator(mode="after")
+    def _check_melanoma_weight(self) -> Self:
+        if self.data.folds is None and self.melanoma_weight != 1:
+            raise ValueError("melanoma_weight needs folds: it balances the classes of a cross-validation")
         return self
 
     @model_validator(mode="after")

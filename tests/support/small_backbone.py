@@ -10,7 +10,7 @@ BLOCKS = ((16, 1), (16, 1), (48, 2), (48, 1), (CHANNELS, 2), (CHANNELS, 1))  # c
 
 def register_small_backbone() -> None:
     """Let configurations of this process name it."""
-    BACKBONES[NAME] = Backbone(NAME, 64, "Made for tests.", _build)
+    BACKBONES[NAME] = Backbone(NAME, 64, "Made for tests.", _build, float16=True)
 
 
 def _build(name: str, size: int, weights: Weights) -> keras.Model:

@@ -54,6 +54,19 @@ def test_the_graph_that_every_bundle_has_is_demanded_before_training(graphs: str
         load(SMOKE, changes=[f"graphs={graphs}"])
 
 
+@pytest.mark.parametrize(("changes", "cause"), [
+    (["stored_as=float16", "model.backbone=efficientnetv2-b0"], "float16.* needs .*: efficientnet-lite2; not"),
+    (["melanoma_weight=2"], "melanoma_weight needs folds"),
+    (["seed=-1"], "seed: .* greater than or equal to 0"),
+    (["fine_tune.size=1500"], "fine_tune.size: .* less than or equal to 1024"),
+    (["pretrain.epochs=0"], "pretrain.epochs: .* greater than or equal to 1"),
+])  # fmt: skip
+def test_what_would_fail_or_do_nothing_is_refused_before_training(changes: list[str], cause: str) -> None:
+    recipe = CONFIGS / "starter.toml" if "pretrain" in changes[0] else SMOKE
+    with pytest.raises(InvalidConfig, match=cause):
+        load(recipe, changes=changes)
+
+
 def test_every_key_can_be_set_from_the_command_line() -> None:
     """Each leaf of the dumped configuration, written back as a change, gives the same configuration."""
     config = load(SMOKE)

@@ -107,11 +107,11 @@ def test_everything_is_tracked(registry: Registry) -> None:
     }  # fmt: skip
 
 
-def publish_run(registry: Registry, bundle: Bundle, predictions: Predictions, folder: Path) -> str:
+def publish_run(registry: Registry, bundle: Bundle, predictions: Predictions, folder: Path, by: str = "lesion") -> str:
     """Publish the bundle as a version of a new run with these predictions for the test set; returns the version."""
     client = mlflow.MlflowClient(tracking_uri=registry.tracking_uri)
     run_id = client.create_run(registry.experiment(), run_name="made up").info.run_id
-    client.log_param(run_id, "data.split", "lesion")
+    client.log_param(run_id, "data.split", by)
     write_predictions(predictions, folder / "test.csv")
     client.log_artifact(run_id, str(folder / "test.csv"), "predictions")
     return registry.publish(bundle, alias="candidate", source="training", run_id=run_id).version
@@ -146,6 +146,10 @@ def test_promote_compares_and_rollback_returns(
     assert registry.resolve("champion").version == worse
     assert main(["rollback"]) == 0
     assert registry.resolve("champion").version == best
+    publish_run(registry, bundle, good, tmp_path, by="image")
+    capsys.readouterr()
+    assert main(["promote"]) == 1
+    assert "lesions that it was trained on" in capsys.readouterr().err
     assert main(["promote", "77"]) == 1
 
     assert main(["publish", str(finished / "bundles" / "drawn")]) == 0
@@ -214,6 +218,8 @@ def test_compare_writes_and_keeps_its_tables(
     client.log_param(again, "data.split", "lesion")
     client.log_artifact(again, client.download_artifacts(run_id, "predictions/test.csv", str(tmp_path)), "predictions")
     out = tmp_path / "comparison"
+    out.mkdir()
+    (out / "patients.csv").write_text("of the one who compares")
     assert main(["compare", run_id, again, "--quoted", "efficientnetv2m", "--out", str(out)]) == 0
     printed = capsys.readouterr().out
     assert "quoted" in printed

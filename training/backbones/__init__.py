@@ -35,7 +35,8 @@ class Backbone:
 
     name: as written in a configuration; size: side in pixels of the square images that its ImageNet weights
     were made for; citation: architecture, source and licence of those weights; make: (name, size, weights) ->
-    model, with weights "imagenet" or None; load: (model, path) -> None, puts the weights of a file into it.
+    model, with weights "imagenet" or None; load: (model, path) -> None, puts the weights of a file into it;
+    float16: whether its weights can be stored in float16, which training.networks.float16 says.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Backbone:
     citation: str
     make: Callable[[str, int, Weights], keras.Model]
     load: Callable[[keras.Model, Path], None] = load_weights
+    float16: bool = False
 
 
 def build(name: str, *, size: int, weights: Weights) -> keras.Model:
@@ -94,6 +96,6 @@ BACKBONES: dict[str, Backbone] = {
         Backbone("efficientnet-b2", 260, EFFICIENTNET, application("EfficientNetB2"), load_scaled),
         Backbone("efficientnet-b3", 300, EFFICIENTNET, application("EfficientNetB3"), load_scaled),
         Backbone("efficientnet-b4", 380, EFFICIENTNET, application("EfficientNetB4"), load_scaled),
-        Backbone("efficientnet-lite2", 260, EFFICIENTNET_LITE, _lite2),
+        Backbone("efficientnet-lite2", 260, EFFICIENTNET_LITE, _lite2, float16=True),
     )
 }

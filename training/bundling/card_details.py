@@ -5,13 +5,17 @@ them.
 """
 
 from inference.bundle.manifest import ManifestDraft
+from inference.registry.__main__ import STARTER
 
 
 def details_section(draft: ManifestDraft) -> str:
     """Who made what for whom, and who watches it."""
+    makers = (
+        "the contributors of Lunar. Funded by nobody" if draft.name == STARTER else "those who trained it with Lunar"
+    )
     return (
         "## Details\n\n"
-        "- Developed by: the contributors of Lunar. Funded by nobody. Approved by no authority.\n"
+        f"- Developed by: {makers}. Approved by no authority.\n"
         f"- Kind of model: image classifier, {draft.backbone}; one dermoscopic image in, seven probabilities and heat "
         "maps out. Texts in Spanish and English.\n"
         "- Users it is made for: teachers, students and researchers of the classification of dermoscopic images.\n"

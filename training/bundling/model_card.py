@@ -100,12 +100,13 @@ def _chosen_on(metrics: Metrics) -> str:
 def _data(data: Data) -> str:
     counts = ", ".join(f"{code} {count}" for code, count in data.counts.items())
     splits = ", ".join(f"{split} {count}" for split, count in data.images.items())
+    terms = "non-commercial use only, with attribution" if "NC" in data.licence else "its terms hold for them too"
     return (
         "## Data\n\n"
         f"{data.name}: {counts}. {data.split} Images: {splits}.\n\n"
         f"{data.citation} Backbone before that: {data.pretraining}\n\n"
-        f"Licence of the data: **{data.licence}**. The weights are derived from it: non-commercial use only, with "
-        "attribution. The code is under Apache-2.0.\n"
+        f"Licence of the data: **{data.licence}**. The weights are derived from it: {terms}. The code is under "
+        "Apache-2.0.\n"
     )
 
 
@@ -207,7 +208,9 @@ def _limits(metrics: Metrics) -> str:
             "the probability of the answer is calibrated; those of the rare classes, and with them the malignant "
             "probability, are higher than their frequency.\n"
             if balanced
-            else "- Probabilities are calibrated to the data set's frequencies, which are not those of any practice.\n"
+            else "- Probabilities follow how often each class occurs in the data set, which is not how often it occurs "
+            "in any practice. If training gave rare classes more weight, their probabilities, and with them the "
+            "malignant probability, are higher than their frequency.\n"
         )
         + "- A heat map shows where evidence for a class lies in the network's last features. It is coarse, and no "
         "proof that the reason is a medical one.\n"

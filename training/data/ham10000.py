@@ -33,8 +33,9 @@ class ImageRecord:
 def read_index(metadata: Path, folders: Iterable[Path]) -> tuple[ImageRecord, ...]:
     """Read the records of the images in the folders, in the order of the metadata.
 
-    Raises InvalidDataset for missing columns, unknown diagnoses, an image listed or stored twice, an image without
-    metadata, and an empty result. Rows without an image are allowed: a folder may hold some of the images only.
+    Raises InvalidDataset for missing columns and ids, unknown diagnoses, a lesion with two of them, an image listed or
+    stored twice, an image without metadata, and an empty result. Rows without an image are allowed: a folder may hold
+    some of the images only.
     """
     rows = _read_rows(metadata)
     files = find_images(folders)
@@ -56,13 +57,8 @@ def read_files(metadata: Path, folders: Iterable[Path]) -> tuple[ImageRecord, ..
 
 
 def read_lesions(metadata: Path) -> dict[str, int]:
-    """The class index of every lesion, by lesion id. Raises InvalidDataset, also for a lesion with two diagnoses."""
-    lesions: dict[str, int] = {}
-    for row in _read_rows(metadata):
-        label = CLASSES.index(row["dx"])
-        if lesions.setdefault(row["lesion_id"], label) != label:
-            raise InvalidDataset(f"The lesion {row['lesion_id']} has two diagnoses in {metadata.name}.")
-    return lesions
+    """The class index of every lesion, by lesion id. Raises InvalidDataset."""
+    return {row["lesion_id"]: CLASSES.index(row["dx"]) for row in _read_rows(metadata)}
 
 
 def read_image_ids(metadata: Path) -> frozenset[str]:
@@ -123,7 +119,17 @@ def _read_rows(metadata: Path) -> list[Row]:
     if unknown:
         names = ", ".join(f"{dx!r} ({count})" for dx, count in unknown.items())
         raise InvalidDataset(f"Unknown diagnoses in {metadata.name}: {names}; known: {', '.join(CLASSES)}.")
+    for column in ("image_id", "lesion_id"):
+        if empty := sum(not row[column] for row in rows):
+            raise InvalidDataset(
+                f"{empty} of the {len(rows)} rows of {metadata.name} have no {column}. An image whose lesion has no "
+                "other image needs a lesion_id of its own."
+            )
     require_once(rows, metadata)
+    diagnoses: dict[str, str] = {}
+    for row in rows:
+        if diagnoses.setdefault(row["lesion_id"], row["dx"]) != row["dx"]:
+            raise InvalidDataset(f"The lesion {row['lesion_id']} has two diagnoses in {metadata.name}.")
     return rows
 
 

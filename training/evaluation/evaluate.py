@@ -215,7 +215,7 @@ def _describe(config: Config, split: DataSplit) -> Data:
         name=config.data.name,
         citation=config.data.citation,
         pretraining=" ".join(sources),
-        licence=config.data.licence,
+        licence="; ".join(dict.fromkeys(each.licence for each in (config.data, config.pretrain, config.extra) if each)),
         split=f"{split.describe()} Seed {config.seed}, digest {split.digest()[:12]}.",
         split_digest=split.digest(),
         images={name: len(records) for name, records in splits.items()},

@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from training.config import Config
+from training.data.attributes import read_attributes
 from training.data.data_split import DataSplit
 from training.data.extra_images import read_extra, read_pretraining
 from training.data.ham10000 import InvalidDataset, read_files
+from training.data.patients import encode
 from training.data.prepared_images import Records, check_images, digest_of_labelled
 from training.fitting.checkpoints import Checkpoints
 from training.fitting.stage_plan import planned_stages
@@ -16,12 +18,15 @@ _DIGEST = "images"  # the note of what the run began with
 
 
 def check_all_images(config: Config, split: DataSplit, *, data: Path, checkpoints: Checkpoints) -> None:
-    """Decode every image that the run reads, unless an earlier call did.
+    """Decode every image that the run reads, unless an earlier call did, and read what is known of the patients.
 
-    Raises InvalidDataset, which names the images that cannot be read; also if the run began with other images or
-    labels, because its checkpoints, or its result, are of those.
+    Raises InvalidDataset, which names the images, or the age, that cannot be read; also if the run began with other
+    images or labels, because its checkpoints, or its result, are of those.
     """
-    images = images_read(config, split, data=data)
+    images, metadata = images_read(config, split, data=data), data / config.data.metadata
+    read_attributes(metadata)
+    if config.patients:
+        encode(images, metadata, attributes=config.patients.attributes)
     digest, before = digest_of_labelled(images), checkpoints.note(_DIGEST)
     if before is None:
         check_images(images)

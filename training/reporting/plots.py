@@ -66,8 +66,8 @@ def training_curves(stages: Mapping[str, History], *, data: str) -> Figure:
             (name, "training", _BLUE, "solid"),
             (f"val_{name}", "validation", _ORANGE, (0, (5, 2))),
         ):
-            values = [value for history in stages.values() for value in history.get(key, ())]
-            if not values:
+            values = [value for each in stages.values() for value in each.get(key) or [np.nan] * len(each["loss"])]
+            if np.isnan(values).all():
                 continue
             marker = "o" if len(values) <= 20 else ""  # one epoch alone would give no visible line
             epochs = np.arange(1, len(values) + 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -51,10 +51,11 @@ def tracked_run(registry: Registry, name: str, checkpoints: Checkpoints, *, desc
         run.end(status)
 
 
-def keep_files(registry: Registry, run_id: str, folder: Path, name: str) -> None:
-    """Store the files of a folder as artifacts `name`/... of a run that has ended."""
+def keep_files(registry: Registry, run_id: str, files: Iterable[Path], name: str) -> None:
+    """Store files as artifacts `name`/... of a run that has ended."""
     client = mlflow.MlflowClient(tracking_uri=registry.tracking_uri)
-    client.log_artifacts(run_id, str(folder), name)
+    for file in files:
+        client.log_artifact(run_id, str(file), name)
 
 
 class Run:
@@ -109,7 +110,7 @@ class Run:
             self._send()
         except _AWAY as error:
             raise RegistryUnavailable(
-                f"MLflow at {self._registry.tracking_uri} does not answer; what it has not received is kept in "
+                f"MLflow at {self._registry.tracking_uri} takes nothing now; what it has not received is kept in "
                 f"{self.checkpoints.folder} and is sent when the same command is given again. {error}"
             ) from error
 
@@ -136,7 +137,7 @@ class Run:
             self._send()
         except _AWAY as error:
             if not self._away:
-                log.warning("MLflow does not answer; the run goes on, and its numbers are sent later: %s", error)
+                log.warning("MLflow takes nothing now; the run goes on, and its numbers are sent later: %s", error)
             self._away = True
         else:
             self._away = False
@@ -177,9 +178,12 @@ class Run:
 
 
 def _refused(kind: Kind, error: MlflowException) -> bool:
-    """Whether sending the message again would fail again. Behind messages for a lost run, a `start` makes another."""
-    lost = error.error_code == "RESOURCE_DOES_NOT_EXIST" and kind != "start"
-    return lost or error.error_code == "INVALID_PARAMETER_VALUE"
+    """Whether sending the message again would fail again. Behind messages for a lost run, a `start` makes another.
+
+    A `start` is never given up, because everything behind it needs its run: MLflow refuses one while the experiment is
+    deleted, and takes it when somebody has restored it.
+    """
+    return kind != "start" and error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -39,15 +39,6 @@ def promote(registry: Registry, *, champion: str, version: str | None, force: bo
     return chosen.version
 
 
-def roll_back(registry: Registry, *, champion: str) -> str:
-    """Move the alias `champion` back to its previous version; returns that version. Raises Refused, NoSuchModel."""
-    previous = registry.previous(champion)
-    if previous is None:
-        raise Refused(f"{registry.name}@{champion} has no previous version to roll back to.")
-    registry.move_alias(champion, previous)
-    return previous
-
-
 def _compare(candidate: ModelVersion, champion: ModelVersion, *, registry: Registry, seed: int) -> None:
     # Only a comparison needs the packages of training: where one serves, publishing and rolling back have to work too.
     from training.evaluation.comparison import NotComparable, worse_than
@@ -67,4 +58,9 @@ def _predictions(version: ModelVersion, registry: Registry) -> Predictions:
 
     if version.run is None:
         raise NoPredictions(f"version {version.version} was not published by a run, so its predictions are not stored.")
-    return fetch_contender(version.run, tracking_uri=registry.tracking_uri).predictions
+    contender = fetch_contender(version.run, tracking_uri=registry.tracking_uri)
+    if contender.leaky:
+        raise NoPredictions(
+            f'version {version.version} was tested on lesions that it was trained on (data.split = "image").'
+        )
+    return contender.predictions

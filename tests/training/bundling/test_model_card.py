@@ -35,6 +35,17 @@ def test_an_unknown_licence_is_named_and_an_untrained_one_has_no_results(starter
     assert ModelCard(render_card(fake_bundle.manifest, ood_evaluation=None)).data.eval_results is None
 
 
+def test_terms_follow_from_the_licence_and_makers_from_the_name(starter: Bundle) -> None:
+    own = render_card(starter.manifest, ood_evaluation=None)
+    assert "non-commercial use only" in own
+    assert "the contributors of Lunar" in own
+    data = starter.manifest.data.model_copy(update={"licence": "CC0 1.0"})
+    other = render_card(starter.manifest.replaced(data=data, name="clinic"), ood_evaluation=None)
+    assert "its terms hold for them too" in other
+    assert "non-commercial" not in other
+    assert "those who trained it with Lunar" in other
+
+
 def test_the_card_says_what_was_not_measured(starter: Bundle) -> None:
     plain = render_card(starter.manifest, ood_evaluation=None)
     assert "**no** prediction sets" in plain

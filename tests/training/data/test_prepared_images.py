@@ -52,6 +52,9 @@ def test_rows_without_an_image_are_left_out(folder: Path) -> None:
     (ROWS + "L0,I0,nv,50\n", "1 images are listed twice in m.csv, such as I0"),
     (HEADER + "L0,I0,nv,\n", "2 images have no row in m.csv, such as I1"),
     (HEADER, "3 images have no row"),
+    (ROWS.replace("L1", ""), "2 of the 3 rows of m.csv have no lesion_id"),
+    (ROWS.replace("I2", ""), "1 of the 3 rows of m.csv have no image_id"),
+    (ROWS.replace("I2,mel", "I2,nv"), "The lesion L1 has two diagnoses in m.csv"),
 ])  # fmt: skip
 def test_a_wrong_table_is_refused_with_counts(folder: Path, rows: str, cause: str) -> None:
     with pytest.raises(InvalidDataset, match=cause):

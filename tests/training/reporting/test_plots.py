@@ -85,6 +85,16 @@ def test_the_stages_follow_each_other_with_a_line_between() -> None:
     assert "fine-tuning" not in words(FIGURES["one-epoch"]())
 
 
+def test_validation_stands_at_its_epochs_behind_a_stage_without_it() -> None:
+    pretrained = {"loss": [3.0, 2.5], "accuracy": [0.1, 0.2]}
+    loss = plots.training_curves({"pretrain": pretrained, **STAGES}, data="x").axes[0]
+    epochs, values = line(loss, "validation")
+    shown = ~np.isnan(values)
+    assert epochs[shown].tolist() == [3, 4, 5, 6, 7]
+    assert values[shown] == pytest.approx([2.1, 1.6, 1.3, 1.1, 0.9])
+    assert line(loss, "training")[0].tolist() == [1, 2, 3, 4, 5, 6, 7]
+
+
 def test_the_area_under_each_roc_line_is_the_auc_beside_it() -> None:
     axes = FIGURES["roc"]().axes[0]
     for number, code in enumerate(CLASSES):

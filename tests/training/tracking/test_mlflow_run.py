@@ -40,7 +40,7 @@ def test_a_run_says_where_it_ran_with_what_and_what_came_of_it(
             run.metrics({"loss": loss}, step=epoch)
         run.metrics({"auc": 0.8}, prefix="test.")
         run.file(tmp_path / "figures/roc.svg", "plots")
-    keep_files(registry, run.run_id, tmp_path / "figures", "later")
+    keep_files(registry, run.run_id, [tmp_path / "figures" / "roc.svg"], "later")
 
     (found,) = runs(registry)
     assert (found.info.run_id, found.info.run_name, found.info.status) == (run.run_id, "a name", "FINISHED")

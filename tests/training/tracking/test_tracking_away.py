@@ -91,6 +91,25 @@ def test_a_run_that_was_deleted_is_made_again(registry: Registry, checkpoints: C
         assert run.run_id != first
 
 
+def test_what_a_run_reports_waits_while_its_experiment_is_deleted(
+    registry: Registry, checkpoints: Checkpoints, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = mlflow.MlflowClient(tracking_uri=registry.tracking_uri)
+    experiment = registry.experiment()
+    client.delete_experiment(experiment)
+    with tracked_run(registry, "a name", checkpoints) as run:
+        run.metrics({"loss": 0.9}, step=1)
+        with pytest.raises(RegistryUnavailable, match="deleted"):
+            run.deliver()
+    assert "sent later" in caplog.text
+    client.restore_experiment(experiment)
+    with tracked_run(registry, "a name", checkpoints) as run:
+        run.metrics({"loss": 0.7}, step=2)
+    (found,) = client.search_runs([experiment])
+    history = client.get_metric_history(found.info.run_id, "loss")
+    assert [(each.step, each.value) for each in history] == [(1, 0.9), (2, 0.7)]
+
+
 def test_a_refused_value_does_not_hold_the_others_back(
     registry: Registry, checkpoints: Checkpoints, caplog: pytest.LogCaptureFixture
 ) -> None:
