@@ -6,6 +6,7 @@ set -eu
 cd "$(dirname "$0")/.."
 dicom=false
 if [ "${1:-}" = --dicom ]; then dicom=true && shift; fi
+case "$#:${1:-}" in 0: | 1:[!-]*) ;; *) echo "usage: deploy/secrets.sh [--dicom] [CLIENT]" >&2 && exit 2 ;; esac
 new_key() { docker run --rm --network none lunar-service:0.2.0 python -m service.keys new "$@"; }
 # Only the folder's owner comes in; the files themselves can be read by whatever user a container runs as.
 mkdir -p secrets/tls

@@ -27,7 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         bundle, version = open_model(options.bundle)
         classifier = Classifier.open(bundle, runtime=options.runtime)
-    except MODEL_ERRORS as error:
+    except (*MODEL_ERRORS, OSError) as error:
         print(f"No model: {error}", file=sys.stderr)
         return 1
     failures = 0

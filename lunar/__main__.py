@@ -45,8 +45,12 @@ def _run(arguments: list[str] | None) -> int:
         return command(options.arguments, prog=f"lunar {options.command}")
     except ModuleNotFoundError as error:
         missing = error.name or ""
-        if missing.partition(".")[0] in ("inference", "lunar"):
+        part = missing.partition(".")[0]
+        if part in ("inference", "lunar"):
             raise
+        if part in ("service", "training"):
+            words = f"this installation lacks the part {part} of Lunar; a checkout has it, and the image lunar-{part}."
+            return failed(f"lunar {options.command}", words)
         serving = options.command in SERVING and "promote" not in options.arguments
         lock = "requirements.lock" if serving else "requirements-training.lock"
         words = f"the package {missing} is not installed; {lock} installs what this command needs."
@@ -67,13 +71,14 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("command", choices=COMMANDS, metavar="COMMAND", help=argparse.SUPPRESS)
-    parser.add_argument("arguments", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     given = sys.argv[1:] if arguments is None else arguments
     if not given:
         parser.error(f"name a command: {', '.join(COMMANDS)}")
     if given[0].startswith("-") and given[0] not in ("-h", "--help", "--version"):
         parser.error(f"unrecognized arguments: {given[0]}")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(given[:1])
+    options.arguments = given[1:]  # untouched: argparse would take a `--` out
+    return options
 
 
 if __name__ == "__main__":

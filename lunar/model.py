@@ -41,9 +41,7 @@ def _promote(options: argparse.Namespace, settings: RegistrySettings, registry: 
 
 
 def _rollback(_: argparse.Namespace, settings: RegistrySettings, registry: Registry) -> None:
-    from training.tracking.promotion import roll_back
-
-    version = roll_back(registry, champion=settings.model_alias)
+    version = registry.roll_back(settings.model_alias)
     print(f"{settings.model_name}@{settings.model_alias} is version {version} again")
 
 

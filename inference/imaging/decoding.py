@@ -40,10 +40,10 @@ _UPRIGHT: dict[int, Callable[[NDArray[np.uint8]], cv2.typing.MatLike]] = {
 _SWAPS_SIDES = frozenset({5, 6, 7, 8})
 # Raised by Pillow 13 for malformed files: OSError for truncated data, SyntaxError and ValueError by the parsers of
 # headers, struct.error and IndexError for short chunks, RuntimeError by the decoder of AVIF, MemoryError for tables of
-# impossible sizes.
+# impossible sizes, OverflowError for numbers that are infinite or beyond every address.
 _MALFORMED = (
     *(OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, EOFError, RuntimeError),
-    *(struct.error, MemoryError),
+    *(struct.error, MemoryError, OverflowError),
 )
 
 
@@ -151,10 +151,14 @@ def _read_jpeg(data: bytes, name: str, bounds: _Bounds, *, profile: bytes | None
 def _read_png(data: bytes, name: str, bounds: _Bounds) -> _Stored:
     found = png.read_structure(data)
     if found.wide_colour and found.has_colour_key:
-        raise UnreadableImage("A PNG file of 16-bit colours with a transparent colour is not supported.")
+        raise UnreadableImage(
+            "A PNG file of 16-bit colours with a transparent colour is not supported.", cause="png-colour-key"
+        )
     with Image.open(io.BytesIO(found.file), formats=[name]) as image:
         bounds.check(image.size)
         image.load()
+        if "transparency" in image.info and found.grey_levels:  # Pillow 13 scales the pixels to 0..255, but not the key
+            image.info["transparency"] = image.info["transparency"] * 255 // (found.grey_levels - 1)
         rgb = to_srgb(image, Samples(profile=found.profile), reduction=bounds.reduction(*image.size))
         return _Stored(rgb, image.size, _orientation(image), found.frames > 1)
 

@@ -17,7 +17,7 @@ MAX_TEXTS = 16  # of such texts; further ones are left out
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _TEXTS = {b"tEXt", b"zTXt", b"iTXt"}
 _EXIF_TEXTS = (b"Raw profile type exif\0", b"Raw profile type APP1\0", b"XML:com.adobe.xmp\0")
-_RGB = 2  # colour type
+_GREY, _RGB = 0, 2  # colour types
 _NEEDED = {b"tRNS", b"eXIf"}  # ancillary chunks that decide what is shown
 
 
@@ -36,6 +36,7 @@ class PngStructure:
     texts: int = 0
     frames: int = 1
     wide_colour: bool = False  # 16 bits a sample, and no palette and no grey
+    grey_levels: int = 0  # of a grey picture of 2 or 4 bits a sample; else 0
     has_colour_key: bool = False
 
 
@@ -67,7 +68,9 @@ def read_structure(data: bytes) -> PngStructure:
 
 def _note(found: PngStructure, kind: bytes, content: bytes) -> None:
     if kind == b"IHDR" and len(content) >= 10:
-        found.wide_colour = content[8] == 16 and content[9] == _RGB
+        bits, colour = content[8], content[9]
+        found.wide_colour = bits == 16 and colour == _RGB
+        found.grey_levels = 2**bits if bits in (2, 4) and colour == _GREY else 0
     elif kind == b"tRNS":
         found.has_colour_key = True
     elif kind == b"acTL" and len(content) >= 4:

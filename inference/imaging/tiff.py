@@ -58,7 +58,7 @@ class Directory:
         """Read the first directory. Raises UnreadableImage."""
         try:
             return cls(_read_entries(data))
-        except struct.error as error:
+        except (struct.error, OverflowError) as error:  # a place beyond the file, and beyond every address
             raise UnreadableImage("The TIFF file is damaged or cut off.", cause="damaged", name="TIFF") from error
 
     def first(self, tag: int, default: int) -> int:

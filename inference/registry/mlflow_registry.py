@@ -12,7 +12,7 @@ from inference.domain.model_version import ModelVersion
 from inference.mlflow_model.packaging import BUNDLE_PATH, model_files
 from inference.registry import time_limit
 from inference.registry.artifacts import artifact_location, behind_run, database_address, follow_home, list_files
-from inference.registry.errors import MissingBundle, NoSuchModel
+from inference.registry.errors import MissingBundle, NoSuchModel, Refused
 from inference.registry.local_alias import read_alias
 from inference.registry.mlflow_client import DISK_FULL, mlflow_client, without_secrets
 from inference.registry.time_limit import T, TimeLimit
@@ -155,14 +155,25 @@ class Registry:
     def previous(self, alias: str) -> str | None:
         """The version behind the alias before its last move, if any. Raises NoSuchModel, RegistryUnavailable."""
         with self._client() as client:
-            earlier = client.get_registered_model(self.name).tags.get(f"previous.{alias}")
-            return None if earlier is None else str(earlier)
+            model = client.get_registered_model(self.name)
+            earlier = model.tags.get(f"previous.{alias}")
+            moved = earlier is not None and str(earlier) != str(model.aliases.get(alias))  # a move that failed half-way
+            return str(earlier) if moved else None
+
+    def roll_back(self, alias: str) -> str:
+        """Move an alias back to its previous version; returns it. Raises Refused, NoSuchModel, RegistryUnavailable."""
+        previous = self.previous(alias)
+        if previous is None:
+            raise Refused(f"{self.name}@{alias} has no previous version to roll back to.")
+        self.move_alias(alias, previous)
+        return previous
 
     def _point(self, client: "MlflowClient", alias: str, version: str) -> None:
         before = client.get_registered_model(self.name).aliases.get(alias)
-        client.set_registered_model_alias(self.name, alias, version)
+        # The tag first: if the registry fails between the two, no later roll back leads to a version before that one.
         if before is not None and str(before) != version:
             client.set_registered_model_tag(self.name, f"previous.{alias}", str(before))
+        client.set_registered_model_alias(self.name, alias, version)
 
     def _describe(self, registered: "MlflowVersion", *, alias: str | None) -> ModelVersion:
         return ModelVersion(

@@ -24,8 +24,10 @@ def check() -> Iterator[Finding]:
         yield from (Finding("settings", "failed", line) for line in str(error).splitlines())
         return
     yield from _settings(settings)
-    yield machine.disk(settings.home)
-    yield from _model(settings)
+    disk = machine.disk(settings.home)
+    yield disk
+    if disk.level != "failed":
+        yield from _model(settings)
 
 
 def _settings(settings: Settings) -> Iterator[Finding]:
@@ -50,7 +52,7 @@ def _model(settings: Settings) -> Iterator[Finding]:
         yield Finding("registry", "failed", f"{address}: there is no {name} to serve: {error}")
     except RegistryUnavailable as error:
         yield Finding("registry", "failed", str(error))
-    except (CacheUnwritable, InvalidBundle) as error:
+    except (CacheUnwritable, InvalidBundle, OSError) as error:
         yield Finding("cache", "failed", str(error))
     else:
         yield Finding("cache", "ok", f"{bundle.path} holds the verified bundle")

@@ -8,8 +8,7 @@ from typing import Any
 from inference.domain.taxonomy import Language
 from inference.prediction.classifier import Analysis
 from inference.prediction.serialization import explanation_reply, prediction_reply
-from lunar.scoring.images import STDIN, shown
-from lunar.scoring.outputs import below
+from lunar.scoring.images import STDIN, below, shown
 from lunar.scoring.scorer import Scored
 
 Answer = dict[str, Any]  # as it stands in JSON

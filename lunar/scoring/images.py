@@ -5,6 +5,7 @@ import os
 import re
 import sys
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 
 from inference.imaging.errors import ImageTooLarge
@@ -21,21 +22,21 @@ class NoImages(ValueError):
 
 
 def find_images(named: Sequence[str], *, lists: Sequence[str], recursive: bool) -> tuple[str, ...]:
-    """The names of all images. What does not exist or cannot be read is kept: its answer is an error.
+    """The names of all images, each file once, under the first of its names. Raises NoImages.
 
-    Raises NoImages.
+    What does not exist or cannot be read is kept: its answer is an error.
     """
-    found: dict[str, None] = {}
-    for name in named:
-        found.update(dict.fromkeys(_expand(name, recursive=recursive)))
-    for name in lists:
-        found.update(dict.fromkeys(_read_list(name)))
-    return tuple(found)
+    found: dict[str, str] = {}
+    expanded = (_expand(name, recursive=recursive) for name in named)
+    for name in chain(*expanded, *map(_read_list, lists)):
+        found.setdefault(name if name == STDIN else identity(name), name)
+    return tuple(found.values())
 
 
 def read_image(name: str) -> bytes:
     """The content of an image. Raises OSError, ImageTooLarge, ValueError for a name that no file can have."""
     if name == STDIN:
+        _require_stdin()
         content = sys.stdin.buffer.read(MOST_BYTES + 1)
     else:
         with Path(name).open("rb") as file:
@@ -48,6 +49,12 @@ def read_image(name: str) -> bytes:
 def shown(name: str) -> str:
     """The name as it can be written: bytes that are not UTF-8 appear as `\\xe9`."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def below(name: str) -> tuple[str, ...]:
+    """The parts of an image's path below a folder of heat maps, without those that would lead out of it."""
+    path = Path(shown(name))
+    return tuple(part for part in path.parts if part not in (path.anchor, ".."))
 
 
 def identity(name: str) -> str:
@@ -97,8 +104,15 @@ def _matching(pattern: str) -> Iterator[str]:
     yield from files
 
 
+def _require_stdin() -> None:
+    if sys.stdin is None:  # as after `<&-`
+        raise OSError("standard input is closed")
+
+
 def _read_list(name: str) -> list[str]:
     try:
+        if name == STDIN:
+            _require_stdin()
         text = sys.stdin.read().removeprefix("\ufeff") if name == STDIN else Path(name).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise NoImages(f"the list {name} cannot be read: {error}") from error

@@ -2,10 +2,11 @@
 
 import argparse
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 
-from lunar.scoring.images import STDIN, identity, shown
+from lunar.scoring import tables
+from lunar.scoring.images import STDIN, below, identity, shown
 
 LINES = ".lines.jsonl"  # behind the name of a table: the lines that it is made from
 
@@ -22,12 +23,6 @@ def lines_file(options: argparse.Namespace) -> Path | None:
     return table.with_name(table.name + LINES) if table else None
 
 
-def below(name: str) -> tuple[str, ...]:
-    """The parts of an image's path below a folder of heat maps, without those that would lead out of it."""
-    path = Path(shown(name))
-    return tuple(part for part in path.parts if part not in (path.anchor, ".."))
-
-
 def check(options: argparse.Namespace, names: Sequence[str]) -> None:
     """Raises BadOutput for what `lunar predict` could not or must not write."""
     lines = lines_file(options)
@@ -39,6 +34,8 @@ def check(options: argparse.Namespace, names: Sequence[str]) -> None:
         _check_writable(path)
         if not (options.resume and lines and lines.exists()):
             _check_new(path, lines)
+        elif path != lines and path.exists() and not tables.is_of_answers(path):
+            raise BadOutput(f"{path} exists and is no table of lunar predict: name another file, or move it away")
     if options.heatmaps:
         _check_heatmaps(options.heatmaps, options, names)
     if options.isic:
@@ -75,12 +72,27 @@ def _check_writable(path: Path) -> None:
 def _check_heatmaps(folder: Path, options: argparse.Namespace, names: Sequence[str]) -> None:
     check_folder(folder)
     read = [Path(identity(image)) for image in options.images if image != STDIN]
-    for place in {Path(identity(str(folder.joinpath(*below(name))))).parent for name in names}:
+    if len(names) > 1:  # perhaps by a pattern, which may have been the shell's
+        read += {Path(identity(name)).parent for name in names if name != STDIN}
+    written = {name: Path(identity(str(folder.joinpath(*below(name))))) for name in names}
+    for place in {path.parent for path in written.values()}:
         for image in read:
             if place == image or (options.recursive and place.is_relative_to(image)):
                 raise BadOutput(f"heat maps in {place} would be images of the next job, which reads {image}")
+    if not options.resume:
+        _check_no_maps(written.values())
     if found := _twice(names, below):
         raise BadOutput(f"the heat maps of {found[0]} and {found[1]} would have the same names")
+
+
+def _check_no_maps(images: Collection[Path]) -> None:
+    """`images`: where the maps of each go, without what their names end with."""
+    places = {image.parent for image in images if image.parent.is_dir()}
+    there = {place: [each.name for each in place.iterdir()] for place in places}
+    for image in images:
+        for name in there.get(image.parent, ()):
+            if name.startswith(f"{image.name}.") and name.endswith(".png"):
+                raise BadOutput(f"{image.parent / name} exists: name another folder of heat maps, or move it away")
 
 
 def _check_stems(names: Sequence[str]) -> None:

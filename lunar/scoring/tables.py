@@ -1,16 +1,17 @@
 """Answers as tables: CSV, Parquet, and the submission of the ISIC challenge. A table is complete or not there."""
 
 import csv
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from inference.domain.taxonomy import CLASSES
-from lunar.scoring.answers import FILE, FOLDER, Answer
+from lunar.scoring.answers import ERROR, FILE, FOLDER, MODEL, Answer
 from lunar.scoring.replacing import replaced
 
 # The columns of ISIC 2018, task 3.
 ISIC = ("MEL", "NV", "BCC", "AKIEC", "BKL", "DF", "VASC")
+_PARQUET = b"PAR1"  # how such a file begins
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 LEFT_OUT = frozenset({"disclaimer", FOLDER})
 
@@ -74,6 +75,23 @@ def write_isic(path: Path, source: Source) -> int:
             by_code = {code.upper(): answer["probabilities"][code] for code in CLASSES}
             writer.writerow((_text(image), *(by_code[code] for code in ISIC)))
     return left_out
+
+
+def is_of_answers(path: Path) -> bool:
+    """Whether the file is a table that one of the three functions has written. Raises OSError."""
+    with path.open("rb") as start:
+        is_parquet = start.read(len(_PARQUET)) == _PARQUET
+    if is_parquet:
+        import pyarrow.parquet as pq
+
+        return _are_of_answers(pq.read_schema(path).names)
+    with path.open(newline="", encoding="utf-8", errors="replace") as file:
+        header = next(csv.reader(file), [])
+    return _are_of_answers(header) or tuple(header) == ("image", *ISIC)
+
+
+def _are_of_answers(columns: Sequence[str]) -> bool:
+    return tuple(columns[:1]) == (FILE,) and any(name == ERROR or name.startswith(f"{MODEL}.") for name in columns)
 
 
 def _text(cell: Cell) -> Cell:

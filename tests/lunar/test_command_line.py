@@ -76,6 +76,41 @@ def test_an_error_at_work_is_one_line_and_status_1(
         assert cause in err
 
 
+def test_a_part_that_is_not_installed_is_named_with_where_it_is(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], home: Path
+) -> None:
+    """As in the image lunar-service; to go back to the version before needs no training."""
+    monkeypatch.setenv("LUNAR_HOME", str(home))
+    for name in [name for name in sys.modules if name.partition(".")[0] == "training"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "training", None)
+    assert main(["model", "promote"]) == 1
+    assert (
+        "lacks the part training of Lunar; a checkout has it, and the image lunar-training" in capsys.readouterr().err
+    )
+    assert main(["model", "rollback"]) == 1
+    assert "skin-lesion" in capsys.readouterr().err
+
+
+def test_an_image_whose_name_begins_with_a_dash(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("-x.jpg").write_bytes(b"no image")
+    assert main(["predict", "--bundle", str(STARTER), "--", "-x.jpg"]) == 1
+    assert main(["predict", "--", "-x.jpg", "a.png"]) == 1
+    assert "unrecognized" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [["--list", "-"], ["-"]])
+def test_a_closed_stdin_is_one_line_or_an_answer_with_an_error(arguments: list[str]) -> None:
+    command = f"'{sys.executable}' -m lunar predict --bundle '{STARTER}' {' '.join(arguments)} <&-"
+    done = subprocess.run(["sh", "-c", command], cwd=ROOT, capture_output=True, text=True, timeout=LIMIT_S)
+    assert done.returncode == 1
+    assert "standard input is closed" in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_a_reader_that_stops_ends_it_quietly(tmp_path: Path) -> None:
     for number in range(300):
         (tmp_path / f"{number}.png").write_bytes(b"no image")
@@ -115,6 +150,7 @@ def test_versions_are_listed_with_their_aliases_and_the_doctor_knows_what_is_ser
     ("LUNAR_HOST", "0.0.0.0", "needs API keys"),
     ("LUNAR_HOST_NAME", "x", "LUNAR_HOST_NAME is no setting of Lunar"),
     ("LUNAR_MODEL_ALIAS", "none", "FAILED   registry"),
+    ("LUNAR_HOME", "/dev/null", "is no folder"),
 ])  # fmt: skip
 def test_the_doctor_finds_what_keeps_it_from_serving(
     starter_home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],

@@ -113,6 +113,12 @@ def tiff_with(
     return header + bytes(4096) + struct.pack("<Q" if big else "<H", len(entries)) + table + bytes(room) + values
 
 
+def big_tiff_of_far_values() -> bytes:
+    """One entry, whose sixteen values of two bytes are said to be at the last address of 64 bits."""
+    entry = struct.pack("<HHQQ", 258, 3, 16, 2**64 - 1)
+    return struct.pack("<2sHHHQQ", b"II", 43, 8, 0, 16, 1) + entry + bytes(8)
+
+
 def tiff_of_strips(count: int) -> bytes:
     """A strip for each of `count` rows of one pixel, all at the same place."""
     return tiff_with({256: (1,), 257: (count,), 278: (1,), 273: (8,) * count, 279: (1,) * count})

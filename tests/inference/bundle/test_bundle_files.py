@@ -1,8 +1,11 @@
 """Arrays of a wrong shape, folder entries that are not files, and errors of the machine that may pass."""
 
 import errno
+import io
 import os
 import shutil
+import struct
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +46,24 @@ def test_a_bias_of_another_shape_is_refused(folder: Path, fake_bundle: Bundle, s
     """NumPy would broadcast some of these shapes without an error."""
     put(folder, {"head.npz": npz(w=fake_bundle.head.w, b=np.zeros(shape, np.float32))})
     with pytest.raises(InvalidBundle, match="head b have shape"):
+        open_bundle(folder)
+
+
+@pytest.mark.parametrize("header", [
+    b"{'descr': '<f4', 'fortran_order': False, 'shape': (" + b"9" * 30 + b",)}",
+    b"{'descr': '<f4', 'fortran_order': False, 'shape': (True,)}",
+    b"{'descr': '<f4', 'fortran_order': False, 'shape': (7,)",
+    b"{'descr': (('<f4',), 1, 2), 'fortran_order': False, 'shape': (7,)}",
+    b"{[]: 1}",
+])  # fmt: skip
+def test_an_array_whose_header_is_made_up_is_refused(folder: Path, header: bytes) -> None:
+    """NumPy's parser raises OverflowError, TypeError, TokenError and IndexError for them."""
+    array = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header
+    with zipfile.ZipFile(content := io.BytesIO(), "w") as archive:
+        archive.writestr("w.npy", array)
+        archive.writestr("b.npy", array)
+    put(folder, {"head.npz": content.getvalue()})
+    with pytest.raises(InvalidBundle, match=r"head\.npz cannot be read"):
         open_bundle(folder)
 
 

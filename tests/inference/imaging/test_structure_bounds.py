@@ -41,6 +41,7 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
         "lists the tag 322 twice",
     ),
     "BigTIFF, two heights": (lambda: hostile.tiff_with({}, big=True, again={257: (1,)}), "lists the tag 257 twice"),
+    "BigTIFF, values beyond every address": (lambda: hostile.big_tiff_of_far_values(), "damaged or cut off"),
     "TIFF, no width": (lambda: hostile.tiff_with({256: (0,)}), "is zero"),
     "TIFF, rows of no height": (lambda: hostile.tiff_with({278: (0,)}), "is zero"),
 }

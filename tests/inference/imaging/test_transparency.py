@@ -2,6 +2,7 @@
 
 import io
 import struct
+import zlib
 from collections.abc import Callable
 
 import numpy as np
@@ -42,6 +43,23 @@ def test_a_bmp_with_transparency_is_laid_on_white(header: int) -> None:
     rgb = decode(bmp32(header, alpha)).rgb
     assert (rgb[:, :15] == 255).all()
     assert (rgb[:, 15:] == RGB[:, 15:]).all()
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8])
+def test_the_transparent_level_of_a_grey_png_is_white(bits: int) -> None:
+    """The levels 0 and 1 in turn, of which the second is transparent."""
+    rows = np.resize(np.array([0, 1], np.uint8), (4, 8))
+    packed = np.packbits(np.unpackbits(rows[..., np.newaxis], axis=2)[..., 8 - bits :].reshape(4, -1), axis=1)
+    body = b"".join(b"\0" + row.tobytes() for row in packed)
+    header = struct.pack(">IIBBBBB", 8, 4, bits, 0, 0, 0, 0)
+    parts = ((b"IHDR", header), (b"tRNS", struct.pack(">H", 1)), (b"IDAT", zlib.compress(body)), (b"IEND", b""))
+    data = b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+        for kind, content in parts
+    )
+    rgb = decode(data).rgb
+    assert (rgb[:, 0::2] == 0).all()
+    assert (rgb[:, 1::2] == 255).all()
 
 
 def with_alpha(mode: str, level: int) -> Image.Image:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from inference.domain.taxonomy import CLASSES
 from inference.prediction.classifier import Classifier
 from lunar.scoring import images, journal, tables
 from lunar.scoring.answers import to_line
@@ -65,6 +66,10 @@ def test_two_jobs_do_not_write_one_file(tmp_path: Path) -> None:
     ("deep --recursive --heatmaps .", "would be images of the next job, which reads .*deep"),
     ("deep --heatmaps .", "would be images of the next job, which reads .*deep"),
     ("c.png ../c.png --heatmaps maps", "the heat maps of c.png and ../c.png"),
+    ("deep/a.png deep/b.png --heatmaps .", "would be images of the next job, which reads .*deep"),
+    ("drawn/a.png --heatmaps maps", r"a\.png\.mel\.gradcam\+\+\.heatmap\.png exists: name another folder"),
+    ("a.png --out lines --csv old --resume", "old exists and is no table of lunar predict"),
+    ("a.png --out lines --isic old --resume", "old exists and is no table of lunar predict"),
     ("a/c.png b/c.jpg --isic new", "a/c.png and b/c.jpg have the same name"),
 ])  # fmt: skip
 def test_outputs_are_refused_before_anything_is_computed(
@@ -72,8 +77,10 @@ def test_outputs_are_refused_before_anything_is_computed(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("old").write_text("precious")
-    for folder in ("deep", "locked"):
-        Path(folder).mkdir()
+    Path("lines").write_text(line("a.png"))
+    for folder in ("deep", "locked", "maps/drawn"):
+        Path(folder).mkdir(parents=True)
+    Path("maps/drawn/a.png.mel.gradcam++.heatmap.png").write_text("of another model")
     allowed = os.access
     monkeypatch.setattr(os, "access", lambda path, mode: "locked" not in str(path) and allowed(path, mode))
     options = parse(arguments.split(), prog="lunar predict")
@@ -82,6 +89,23 @@ def test_outputs_are_refused_before_anything_is_computed(
         check(options, names)
     check(parse(["deep", "--heatmaps", "deep/maps"], prog=""), ["deep/x.png"])  # not read without --recursive
     check(parse(["a.png", "--csv", "deep/more/t.csv", "--out", "new", "--heatmaps", "maps"], prog=""), ["a.png"])
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet", "isic"])
+def test_a_resumed_job_replaces_its_own_tables(kind: str, tmp_path: Path) -> None:
+    answers = [{"file": "a.png", "model": MODEL, "probabilities": dict.fromkeys(CLASSES, 1 / 7)}]
+    (lines := tmp_path / "lines.jsonl").write_text(line("a.png"))
+    getattr(tables, f"write_{kind}")(tmp_path / "table", lambda: answers)
+    check(parse(["a.png", "--out", str(lines), f"--{kind}", str(tmp_path / "table"), "--resume"], prog=""), ["a.png"])
+
+
+def test_a_file_with_two_names_is_one_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("images").mkdir()
+    for name in "ab":
+        Path(f"images/{name}.png").write_bytes(b"")
+    found = images.find_images(["images", "./images/*.png", "-", "-"], lists=(), recursive=False)
+    assert found == ("images/a.png", "images/b.png", "-")
 
 
 def test_odd_input_is_an_answer_with_an_error(fake_classifier: Classifier, tmp_path: Path) -> None:
