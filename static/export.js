@@ -26,7 +26,7 @@ export function toCsv(images) {
     ];
   });
   const separator = comma ? ";" : ",";
-  const rows = [COLUMNS, ...lines].map((line) => line.map((value) => quote(write(value), separator)).join(separator));
+  const rows = [COLUMNS, ...lines].map((line) => line.map((value) => quote(write(value))).join(separator));
   return `\ufeff${rows.join("\r\n")}\r\n`;
 }
 
@@ -56,4 +56,5 @@ export function download(content, name) {
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }
 
-const quote = (text, separator) => (text.includes(separator) || /["\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+// Also around the separators of other languages, which a spreadsheet may split at, so that no part of a name begins a cell.
+const quote = (text) => (/[",;\t\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);

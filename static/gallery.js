@@ -3,9 +3,10 @@
 /**
  * An image: `answer` is the body of /predict, `problem` the last part of a problem's type, `outcome` what /result gave,
  * `views` with how many views it was answered, `work` what is being done for it, `alone` that it was chosen by itself,
- * `address` shows the file itself.
+ * `address` shows the file itself, `example` that the server has it too, and under which name.
  * @typedef {{id: number, file: File, name: string, answer?: object, problem?: string, outcome?: object, views?: string,
- *   work?: AbortController, uploading?: boolean, alone?: boolean, address: string, choice?: object}} Item
+ *   work?: AbortController, uploading?: boolean, alone?: boolean, address: string, choice?: object,
+ *   example?: string}} Item
  */
 
 export class Gallery extends EventTarget {
@@ -14,9 +15,9 @@ export class Gallery extends EventTarget {
   skipped = 0; // files of folders that are no images
   #last = 0;
 
-  /** @param {{file: File, name: string}[]} files @returns {Item[]} */
+  /** @param {{file: File, name: string, example?: string}[]} files @returns {Item[]} */
   add(files) {
-    const added = files.map(({ file, name }) => ({ id: (this.#last += 1), file, name, address: URL.createObjectURL(file) }));
+    const added = files.map((each) => ({ ...each, id: (this.#last += 1), address: URL.createObjectURL(each.file) }));
     this.images.push(...added);
     return added;
   }

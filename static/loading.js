@@ -3,9 +3,10 @@
 /**
  * @param {import("./gallery.js").Item} image its `onProgress` is told the share that has been sent
  * @param {() => void} cancel
+ * @param {(words: string) => void} say
  * @returns {DocumentFragment}
  */
-export function loadingView(image, cancel) {
+export function loadingView(image, cancel, say) {
   const fragment = document.querySelector("#loading").content.cloneNode(true);
   const pictures = fragment.querySelector("[data-pictures]");
   const preview = fragment.querySelector("[data-preview]");
@@ -20,10 +21,13 @@ export function loadingView(image, cancel) {
   const phase = fragment.querySelector("[data-phase]");
   const bar = fragment.querySelector("progress");
   image.onProgress = (share) => {
+    if (!bar.hasAttribute("value")) return;
     bar.value = share;
     if (share < 1) return;
     bar.removeAttribute("value"); // nobody knows how long the model takes
+    bar.setAttribute("aria-label", phase.dataset.waiting);
     phase.textContent = phase.dataset.waiting;
+    if (phase.isConnected) say(phase.textContent);
   };
   if (image.sent) image.onProgress(image.sent);
   fragment.querySelector("[data-cancel]").addEventListener("click", cancel);

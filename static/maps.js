@@ -35,9 +35,10 @@ export function enableMaps(result, image, say) {
     strength.disabled = chosen.look === "map";
     split.hidden = result.querySelector(".divider").hidden = chosen.look !== "compare";
     result.dataset.shown = `${chosen.code} ${chosen.method} ${chosen.look}`;
-    image.choice = chosen;
+    image.choice = { ...chosen, code: chosen.code === predicted ? null : chosen.code };
   }
 
+  const predicted = controls.querySelector("select").value;
   recall(controls, image.choice);
   const slide = () => {
     result.style.setProperty("--strength", strength.value / 100);
@@ -60,7 +61,7 @@ export function enableMaps(result, image, say) {
 
 function recall(controls, choice) {
   if (!choice) return;
-  controls.querySelector("select").value = choice.code;
+  if (choice.code) controls.querySelector("select").value = choice.code; // else that of the answer, which may be another one
   for (const name of ["method", "look"]) controls.querySelector(`input[name="${name}"][value="${choice[name]}"]`).checked = true;
 }
 

@@ -54,7 +54,9 @@ async function takeExample(button) {
     const response = await fetch(button.dataset.example, { signal: mine.signal });
     if (!response.ok) throw new Error(String(response.status));
     const image = await response.blob();
-    if (!mine.signal.aborted) take({ files: [{ file: new File([image], button.dataset.name, { type: image.type }), name: button.dataset.name }], skipped: 0 });
+    const { name } = button.dataset;
+    const example = button.dataset.example.split("/").at(-1);
+    if (!mine.signal.aborted) take({ files: [{ file: new File([image], name, { type: image.type }), name, example }], skipped: 0 });
   } catch {
     if (!mine.signal.aborted) showProblem({ name: button.dataset.name, problem: "unreachable" });
   }
@@ -120,7 +122,7 @@ function step(by) {
 }
 
 function showLoading(image) {
-  const part = loadingView(image, () => cancel(image));
+  const part = loadingView(image, () => cancel(image), say);
   showPart("loading", image, part, part.querySelector("[data-phase]").textContent);
 }
 
@@ -147,8 +149,8 @@ async function examine(image, { picture = false, asked = image.views ?? views() 
   Object.assign(image, { work, uploading: true, sent: 0, picture });
   showViews(asked);
   showLoading(image);
-  const outcome = await send(image.file, {
-    to: `/result?lang=${language()}&tta=${asked}${picture ? "&picture=1" : ""}`,
+  const outcome = await send(image.example ? null : image.file, {
+    to: `/result?lang=${language()}&tta=${asked}${picture ? "&picture=1" : ""}${image.example ? `&example=${image.example}` : ""}`,
     field: document.querySelector("#file").name,
     signal: work.signal,
     onProgress: (share) => image.onProgress(Math.max(share, (image.sent = share))),

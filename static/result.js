@@ -29,7 +29,7 @@ export async function prepareResult(result, image, say) {
   const saves = { map: () => drawMap({ opaque: true }).map, overlay: () => drawOverlay(original, drawMap({ opaque: false })) };
   for (const button of result.querySelectorAll("[data-save]"))
     button.addEventListener("click", () =>
-      saves[button.dataset.save]().toBlob((file) => download(file, `${stem(image.name)}-${image.choice.code}-${button.dataset.save}.png`)),
+      saves[button.dataset.save]().toBlob((file) => download(file, `${stem(image.name)}-${result.dataset.shown.split(" ")[0]}-${button.dataset.save}.png`)),
     );
   completeResult(result);
   return true;

@@ -4,14 +4,14 @@
 const WORTH_REPEATING = new Set([401, 408, 429, 500, 502, 503, 504]);
 
 /**
- * @param {File} file
+ * @param {File | null} file null for an example, which the server has
  * @param {{to: string, field: string, signal: AbortSignal, onProgress: (share: number) => void}} options
  * @returns {Promise<{kind: "result" | "problem", fragments: Object<string, Element>, retryable: boolean}
  *   | {kind: "unreachable" | "internal"}>} never rejects; never settles once the signal is aborted
  */
 export function send(file, { to, field, signal, onProgress }) {
   const body = new FormData();
-  body.append(field, file);
+  if (file) body.append(field, file);
   return new Promise((resolve) => {
     const request = new XMLHttpRequest(); // fetch cannot tell how much has been sent
     request.open("POST", to);

@@ -8,9 +8,13 @@ export async function awaitModel() {
   for (let pause = 1; !(await isReady()); pause = Math.min(pause * 2, LONGEST_PAUSE_S)) {
     await new Promise((resume) => setTimeout(resume, pause * 1000));
   }
-  const page = new DOMParser().parseFromString(await (await fetch(location.href)).text(), "text/html");
-  document.querySelector("#model").replaceChildren(...page.querySelector("#model").childNodes);
   notice.remove();
+  try {
+    const page = new DOMParser().parseFromString(await (await fetch(location.href)).text(), "text/html");
+    document.querySelector("#model").replaceChildren(...page.querySelector("#model").childNodes);
+  } catch (error) {
+    console.error(error); // the line that names the model stays as it is until the page is loaded again
+  }
 }
 
 async function isReady() {

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from inference import __version__
 from inference.domain.taxonomy import DIAGNOSES
+from inference.imaging.preprocessing import allowed_reduction
 from inference.prediction.classifier import Prediction
 from service.representations.dicom_source import (
     MANUFACTURER,
@@ -30,12 +31,13 @@ def report(answered: Answered) -> "Dataset":
     from highdicom.sr import Comprehensive3DSR
 
     source = source_dataset(origin_of(answered))
+    passing = [each for each in _warnings(answered) if each in _PASSING]
     document = Comprehensive3DSR(
         evidence=[source],
         content=_content(answered)[0],
         series_instance_uid=document_uid(answered, "series of reports"),
         series_number=SERIES_NUMBER,
-        sop_instance_uid=document_uid(answered, "report", *(each for each in _warnings(answered) if each in _PASSING)),
+        sop_instance_uid=document_uid(answered, "report", _reduction(answered), *passing),
         instance_number=1,
         manufacturer=MANUFACTURER,
         is_complete=True,
@@ -47,6 +49,13 @@ def report(answered: Answered) -> "Dataset":
     document.SoftwareVersions = __version__
     document.PreliminaryFlag = "PRELIMINARY"
     return document
+
+
+def _reduction(answered: Answered) -> int:
+    """How much a large photo was reduced: less if a map is drawn on it, and then its probabilities are others."""
+    spec, analysis = answered.served.classifier.bundle.manifest.preprocessing, answered.analysis
+    side = answered.explanation.side if answered.explanation else 0
+    return allowed_reduction(spec, side=side)(analysis.width, analysis.height)
 
 
 def _content(answered: Answered) -> "MeasurementReport":

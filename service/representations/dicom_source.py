@@ -53,9 +53,10 @@ def document_uid(answered: Answered, kind: str, *about: object) -> str:
 
     `about`: what else the content depends on.
     """
-    served = answered.served
+    served, runtime = answered.served, answered.served.classifier.runtime
     model = (served.reply.name, served.reply.version, repr(served.classifier.prevalence))
-    return _uid(kind, origin_of(answered).sop_instance, _program(answered), *model, answered.tta, *about)
+    rounding = (runtime.name, runtime.graph, runtime.precision)  # decide the last digits
+    return _uid(kind, origin_of(answered).sop_instance, _program(answered), *model, *rounding, answered.tta, *about)
 
 
 def device_uid(answered: Answered) -> str:

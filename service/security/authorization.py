@@ -58,6 +58,8 @@ class AccessPolicy:
         self._keys, self._rates, self._page_sessions = keys, rates, PageSessions(settings)
         opened = ("docs", "openapi.json") * settings.public_docs + ("metrics",) * settings.public_metrics
         self._needs = NEEDS | dict.fromkeys(opened, Need.NOTHING)
+        # Scripts of these origins send a key, if there are keys; a session of the page is for the page alone.
+        self._trusted = () if keys.required else settings.cors_origins
 
     def need(self, path: str) -> Need:
         """What a path requires under these settings."""
@@ -87,7 +89,8 @@ class AccessPolicy:
         await self._rates.count(request.state.client_name)
         if self._keys.required:
             self._check_page_session(request, need, sent)
-        if request.method not in _READING and is_cross_site(request):
+        trusted = request.headers.get("origin") in self._trusted
+        if request.method not in _READING and is_cross_site(request) and not trusted:
             raise CrossSite("Another site caused the request; send it from Lunar's own page or with a key.")
 
     def describe(self, document: dict[str, Any]) -> None:

@@ -46,8 +46,8 @@ class _Backoff:
     wait_s: float
     refusal: Refusal
 
-    def holds(self, version: ModelVersion) -> bool:
-        return self.version == version and time.monotonic() < self.until
+    def holds(self, version: ModelVersion, *, force: bool, known: bool) -> bool:
+        return self.version == version and (known or (not force and time.monotonic() < self.until))
 
 
 class AliasWatcher:
@@ -84,10 +84,11 @@ class AliasWatcher:
         """For messages: model@alias."""
         return f"{self._registry.name}@{self.alias}"
 
-    def refresh(self, *, force: bool = False) -> RefreshOutcome:
+    def refresh(self, *, force: bool = False, known: bool = False) -> RefreshOutcome:
         """Ask the registry, and swap if it names another version. If that fails, the served model stays.
 
-        A version that failed verification is tried again after a growing wait, or at once with `force`.
+        A version that failed verification is tried again after a growing wait, or at once with `force`; with `known`
+        it is not tried again, and refused as it was.
         """
         version: ModelVersion | None = None
         try:
@@ -95,7 +96,7 @@ class AliasWatcher:
             if self.served and self.served.version == version:
                 self._confirm()
                 return "unchanged"
-            if self._backoff and self._backoff.holds(version) and not force:
+            if self._backoff and self._backoff.holds(version, force=force, known=known):
                 self.refusal = self._backoff.refusal
                 return "refused"
             if opened := self._preloaded(version):  # its bundle in the cache has been verified

@@ -45,6 +45,7 @@ class ModelManager:
         self._shadow = watch(settings.shadow_alias, superseded=self._served_calls) if settings.shadow_alias else None
         self._reloads = Reloads()
         self._next_look = 0.0  # of time.monotonic(), while a candidate is verified
+        self._outcome_owed = False  # somebody was told that a candidate is being verified, and not yet what came of it
         self._refreshed_once = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="registry", daemon=True)
         for watcher in filter(None, (self._watcher, self._shadow)):
@@ -100,21 +101,25 @@ class ModelManager:
                 outcome = self._look(force=self._reloads.asked)
 
     def _look(self, *, force: bool) -> RefreshOutcome:
-        outcome = self._refresh_served(force=force)
+        outcome = self._refresh_served(force=force, known=force and self._outcome_owed)
         if outcome == "superseded":
             return outcome  # who waits gets the outcome of the refresh that follows
+        if self._reloads.asked:
+            self._outcome_owed = False
         self._reloads.answer(outcome)
         return self._refresh_shadow(force=force)  # last, because no request waits for it
 
     def _served_moved(self) -> bool:
         """During the verification of a candidate: whether it is not the one to serve any more, by a look now and then.
 
-        Who asks for a reload gets such a look at once, and is told that a candidate is being verified.
+        Who asks for a reload gets such a look at once, and is told that a candidate is being verified. The next one who
+        asks is told what came of it.
         """
         if not self._look_is_due():
             return False
         moved = self._watcher.moved()
-        if not moved:
+        if not moved and self._reloads.asked:
+            self._outcome_owed = True
             self._reloads.answer("verifying")
         return moved
 
@@ -129,8 +134,8 @@ class ModelManager:
         self._next_look = time.monotonic() + self._settings.registry_poll_s
         return True
 
-    def _refresh_served(self, *, force: bool) -> RefreshOutcome:
-        outcome = self._refresh(self._watcher, force=force)
+    def _refresh_served(self, *, force: bool, known: bool = False) -> RefreshOutcome:
+        outcome = self._refresh(self._watcher, force=force, known=known)
         if outcome == "swapped" and self._watcher.served:
             self._announce(self._watcher.served)
             try:
@@ -147,9 +152,9 @@ class ModelManager:
             self._shadow.served = None
         return outcome
 
-    def _refresh(self, watcher: AliasWatcher, *, force: bool) -> RefreshOutcome:
+    def _refresh(self, watcher: AliasWatcher, *, force: bool, known: bool = False) -> RefreshOutcome:
         self._next_look = time.monotonic() + self._settings.registry_poll_s
-        outcome = watcher.refresh(force=force)
+        outcome = watcher.refresh(force=force, known=known)
         self._metrics.refreshed(watcher.alias, outcome)
         return outcome
 

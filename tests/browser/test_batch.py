@@ -61,6 +61,8 @@ def test_the_table_is_sorted_by_risk_warning_and_name(open_page: OpenPage) -> No
     page.click('[data-sort="risk"]')
     assert heads["risk"].get_attribute("aria-sort") == "descending"
     assert names(page) == ["b.jpg", "a.jpg", "d.jpg", "c.jpg"], "a level that means nothing is not the highest"
+    page.click('[data-sort="risk"]')
+    assert names(page) == ["d.jpg", "a.jpg", "b.jpg", "c.jpg"], "nor is it the lowest"
     page.click('[data-sort="warning"]')
     assert heads["risk"].get_attribute("aria-sort") == "none"
     assert names(page)[:2] == ["c.jpg", "b.jpg"], "what is not to be relied on first"

@@ -1,11 +1,14 @@
 """What comes between: results that are opened and networks that fail while other images are analysed."""
 
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.support.chromium import wait_beside
 from tests.support.page_replies import reply
-from tests.support.page_steps import GOOD, PROBLEM, check_result, choose, choose_several, finished
+from tests.support.page_steps import ES, GOOD, PROBLEM, check_result, choose, choose_several, finished
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page, Route
@@ -118,6 +121,40 @@ def test_the_picture_that_a_browser_needs_can_be_cancelled(open_page: OpenPage) 
     finished(page)
     assert page.locator("tbody tr[data-risk]").count() == 1
     assert len(held) == 1
+
+
+def test_what_is_heard_while_the_model_works_is_what_is_seen(open_page: OpenPage) -> None:
+    page = open_page()
+    held: list[Route] = []
+    page.route("**/result*", lambda route: held.append(route))
+    choose(page)
+    bar = page.locator('[data-outcome="loading"] progress')
+    page.wait_for_selector('[data-outcome="loading"] progress:not([value])')
+    assert page.locator("[data-phase]").inner_text() == ES["loading"]["label"]
+    assert bar.get_attribute("aria-label") == ES["loading"]["label"]
+    assert page.locator("#announcement").inner_text() == ES["loading"]["label"]
+    wait_beside(page, lambda: held, "the image is sent")
+    held[0].continue_()
+    check_result(page)
+
+
+@pytest.mark.parametrize("status", [200, 502])
+def test_the_notice_goes_when_there_is_a_model(open_page: OpenPage, status: int) -> None:
+    """Also if the page itself cannot be fetched just then."""
+    page = open_page(expected="replaceChildren" if status == 200 else "")
+    html = page.content()
+    early = html.replace("<main", '<p id="waiting">not yet</p><main', 1)
+    answers = [(200, early), (status, html if status == 200 else "Bad Gateway")]
+    page.route("**/ready", lambda route: route.fulfill(status=200))
+    page.route(
+        re.compile(r"/\?again"),
+        lambda route: route.fulfill(status=answers[0][0], content_type="text/html", body=answers.pop(0)[1]),
+    )
+    page.goto("/?again")
+    page.wait_for_selector("#waiting", state="detached")
+    wait_beside(page, lambda: not answers, "the page is asked for again")
+    choose(page)
+    check_result(page)
 
 
 def test_a_proxy_that_lost_its_replica_is_asked_again(open_page: OpenPage) -> None:

@@ -14,7 +14,7 @@ from tests.support.page_steps import EN, ES, GOOD, NAME, PROBLEM, RESULT, check_
 from training.data.synthetic_lesions import draw_lesion
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page, Route
+    from playwright.sync_api import Page, Request, Route
 
 
 OpenPage = Callable[..., "Page"]
@@ -83,8 +83,13 @@ def test_an_example_is_one_click(open_page: OpenPage, script: bool) -> None:
     page = open_page(script=script)
     assert page.locator("#examples").inner_text() == ES["examples"]["drawn"]
     assert page.locator(".example").count() == 4
+    sent: list[Request] = []
+    page.on("request", lambda request: sent.append(request) if request.method == "POST" else None)
     page.locator(".example").nth(1).click()
     check_result(page, script=script)
+    (asked,) = sent
+    assert "example=drawn-2.jpg" in asked.url, "an example is no user's image, and is not counted as one"
+    assert "drawn" not in (asked.post_data or "")
     if script:
         assert page.locator(f"{RESULT} .file-name").inner_text() == ES["examples"]["one"].format(number=2)
 

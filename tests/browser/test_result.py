@@ -108,6 +108,32 @@ def test_more_views_examine_the_same_image_again(open_page: OpenPage) -> None:
     assert page.locator('[data-views="8"]').get_attribute("aria-current") == "true"
 
 
+def test_another_answer_shows_the_map_of_its_own_class(open_page: OpenPage) -> None:
+    """The second answer is that of another image, as if more views had changed the class."""
+    page = open_page()
+    drawn = [(ROOT / f"static/examples/drawn-{number}.jpg").read_bytes() for number in range(1, 5)]
+    classes = page.evaluate(
+        """async (numbers) => Promise.all(numbers.map(async (number) => {
+          const body = await (await fetch(`/examples/drawn-${number}.jpg`)).blob();
+          return (await (await fetch("/predict", { method: "POST", body })).json()).prediction.class;
+        }))""",
+        [1, 2, 3, 4],
+    )
+    other = next(number for number in range(1, 4) if classes[number] != classes[0])
+    choose(page, drawn[0])
+    check_result(page)
+    shown(page, f"{classes[0]} gradcam++ overlay")
+    page.locator('input[value="gradcam"]').check(force=True)
+    page.route(
+        "**/result?*tta=8*", lambda route: route.continue_(url=f"{route.request.url}&example=drawn-{other + 1}.jpg")
+    )
+    page.click('[data-views="8"]')
+    shown(page, f"{classes[other]} gradcam overlay")  # the method is still the chosen one
+    page.select_option("select[name=class]", "vasc")
+    page.click('[data-views="1"]')
+    shown(page, "vasc gradcam overlay")
+
+
 def test_another_language_keeps_the_image(open_page: OpenPage) -> None:
     page = open_page()
     page.click('[data-views="2"]')

@@ -69,6 +69,17 @@ def test_an_english_export_has_commas_and_points_and_the_order_of_the_table(open
     assert rows[1]["malignant_probability"] == "0.9"
 
 
+@pytest.mark.parametrize("language", ["es", "en"])
+def test_no_part_of_a_name_begins_a_cell_in_another_language(open_page: OpenPage, language: str) -> None:
+    """A spreadsheet splits at the separators of its own language."""
+    page = open_page(f"/?lang={language}")
+    answered(page, {"a;=1+1.jpg": reply(0.1), "b,=1+1.jpg": reply(0.1)})
+    with page.expect_download() as download:
+        page.click('[data-export="csv"]')
+    lines = download.value.path().read_text(encoding="utf-8-sig").splitlines()
+    assert [line.partition(".jpg")[0] for line in lines[1:]] == ['"a;=1+1', '"b,=1+1']
+
+
 def test_an_export_is_in_the_language_of_the_page(open_page: OpenPage) -> None:
     page = open_page()
     answered(page, {"a.jpg": reply(0.1), "b.jpg": reply(0.9, warnings=("blurred",), code="mel")})

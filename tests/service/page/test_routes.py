@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from fastapi.testclient import TestClient
 
 from inference.domain.taxonomy import LANGUAGES
 from inference.explainers import colormap
+from inference.prediction.classifier import Analysis, Classifier
 from inference.prediction.messages import DISCLAIMER
 from service.http.problems import ELSEWHERE, INTERNAL, PROBLEMS
 from service.page.localization import Locale
@@ -144,6 +146,22 @@ def test_an_empty_map_is_a_warning_only_for_the_class_that_is_shown(client: Test
     html = post(client, "/result").text
     assert 'data-warning="untrained_model"' in html
     assert 'data-warning="no_positive_evidence"' not in html
+
+
+def test_without_a_script_an_empty_map_is_said_to_be_empty(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    words, analyse = LOCALES["es"].texts["result"], Classifier.analyse
+    note = re.compile(r'data-region="[^"]*">([^<]+)</span>')
+    found = note.search(post(client, "/").text)
+    assert found and found[1].startswith(words["overlay_note"].partition("{name}")[0])
+
+    def without_evidence(*args: Any, **options: Any) -> Analysis:
+        analysis = analyse(*args, **options)
+        return replace(analysis, maps=tuple(replace(each, peak=0.0, evidence=None) for each in analysis.maps))
+
+    monkeypatch.setattr(Classifier, "analyse", without_evidence)
+    found = note.search(post(client, "/").text)
+    assert found and found[1].startswith(words["empty_note"].partition("{name}")[0])
+    assert words["region"].partition("{words}")[0] not in found[1]
 
 
 @pytest.mark.parametrize(("asked", "views"), [("", 1), ("?tta=4", 4), ("?tta=3", 1), ("?tta=<b>", 1)])

@@ -12,13 +12,15 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
-from pydicom import Dataset, dcmread
+from pydicom import Dataset, dcmread, uid
 
 from inference.domain.taxonomy import CLASSES
 from inference.prediction.classifier import Analysis, Classifier, WarningCode
 from tests.support.dicom_files import PATIENT, STUDY, dicom_file
+from tests.support.fakes import FakeRuntime
 from tests.support.lesion_images import lesion
 from tests.support.waiting import LIMIT_S
+from training.data.synthetic_lesions import draw_lesion
 
 SOURCE = dicom_file()
 ONE, BOTH = {"Accept": "application/dicom"}, {"Accept": 'multipart/related; type="application/dicom"'}
@@ -92,6 +94,17 @@ def test_both_come_in_two_parts(client: TestClient) -> None:
     assert found[0].SOPInstanceUID.encode() in other, "the report does not depend on the explanation"
     assert found[1].SOPInstanceUID.encode() not in other
     assert found[0].SOPInstanceUID == ask(client, "/predict").SOPInstanceUID
+
+
+def test_a_report_of_other_numbers_has_another_identifier(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A large photo is decoded with more pixels where a map is drawn on it; a graph of another precision rounds."""
+    large = dicom_file(draw_lesion(width=1600, height=1200, seed=1), syntax=uid.JPEGBaseline8Bit)
+    plain = ask(client, "/predict", large)
+    beside_a_map = client.post("/explain", content=large, headers=BOTH).content
+    assert plain.SOPInstanceUID.encode() not in beside_a_map
+    assert plain.SOPInstanceUID == ask(client, "/explain?render=sr", large).SOPInstanceUID
+    monkeypatch.setattr(FakeRuntime, "precision", "int8")
+    assert plain.SOPInstanceUID != ask(client, "/predict", large).SOPInstanceUID
 
 
 def test_explain_gives_the_report_instead_if_it_is_asked_for(client: TestClient) -> None:

@@ -154,6 +154,16 @@ def preflight(client: TestClient) -> dict[str, str]:
     return {name: value for name, value in (found | dict(answer)).items() if name.startswith("access-control")}
 
 
+def test_without_keys_scripts_of_named_origins_are_let_in(open_client: OPEN) -> None:
+    headers = {"Origin": "https://friend.test", "Sec-Fetch-Site": "cross-site"}
+    for named, status in ((("https://friend.test",), 200), (("https://other.test",), 403), ((), 403)):
+        client = open_client(cors_origins=named)
+        assert client.post("/predict", content=GOOD, headers=headers).status_code == status
+    keyed = open_client(**KEYS, cors_origins=("https://friend.test",))
+    keyed.get("/")  # the page's session is for its own script
+    assert keyed.post("/predict", content=GOOD, headers=headers).status_code in (401, 403)
+
+
 def test_scripts_of_other_origins_are_let_in_by_name_only(open_client: OPEN) -> None:
     assert "access-control-allow-origin" not in preflight(open_client(**KEYS))
     allowed = preflight(open_client(**KEYS, cors_origins=("https://friend.test",)))

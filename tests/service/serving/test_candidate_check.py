@@ -161,7 +161,7 @@ def test_a_reload_before_the_first_model_says_that_there_is_none_yet(
     registry: Registry, fake_bundle: Bundle, open_client: OPEN, gate: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     registry.publish(fake_bundle, alias="champion", source="test")
-    monkeypatch.setattr(model_manager, "FIRST_LOOK_S", 2 * LIMIT_S)
+    monkeypatch.setattr(model_manager, "FIRST_LOOK_S", 0.1)  # the start does not wait for it
     settings = Settings(home=registry.home, request_timeout_s=LIMIT_S)
     with TestClient(create_app(settings), base_url="http://localhost") as client:
         early = client.post("/admin/reload")
@@ -228,6 +228,36 @@ def test_a_model_is_not_stale_while_its_successor_is_verified(
     assert client.post("/admin/reload").status_code == 202
     assert watcher.confirmed_at > before
     gate.set()
+
+
+def test_who_was_told_of_a_verification_is_told_that_it_failed(
+    registry: Registry, fake_bundle: Bundle, open_client: OPEN, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the script of docs/operations.md asks: again and again while it is answered 202."""
+    registry.publish(fake_bundle, alias="champion", source="test")
+    client = open_client(home=registry.home, request_timeout_s=LIMIT_S, registry_poll_s=LIMIT_S)
+    gate, begun = threading.Event(), []
+
+    def verify(check: CandidateCheck, bundle: Bundle, superseded: Callable[[], bool]) -> None:
+        begun.append(bundle)
+        while not gate.wait(0.02):
+            go_on(check, superseded)
+        go_on(check, superseded)  # as the real one, which looks at least once
+        raise CandidateFailed("It took too much memory.")
+
+    monkeypatch.setattr(CandidateCheck, "verify", verify)
+    registry.publish(write_fake_bundle(tmp_path / "candidate", seed=3), alias="champion", source="test")
+    assert client.post("/admin/reload").status_code == 202
+    gate.set()
+    manager = client.app.state.components.model_manager  # type: ignore[attr-defined]
+    wait_for(lambda: manager.refusal is not None, "the verification fails")
+    assert len(begun) == 1
+    answer = client.post("/admin/reload")
+    assert (answer.status_code, answer.json()["type"]) == (409, "urn:lunar:problem:refused-version")
+    assert len(begun) == 1, "it was verified again instead"
+    client.post("/admin/reload")
+    wait_for(lambda: len(begun) == 2, "who asks again has it tried again")
+    assert version(client) == "1"
 
 
 def test_the_served_alias_is_followed_while_a_version_for_the_shadow_is_verified(
