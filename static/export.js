@@ -56,5 +56,5 @@ export function download(content, name) {
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }
 
-// Also around the separators of other languages, which a spreadsheet may split at, so that no part of a name begins a cell.
+// Also around the separators of other languages: no part of a name may begin a cell.
 const quote = (text) => (/[",;\t\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);

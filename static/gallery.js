@@ -3,7 +3,7 @@
 /**
  * An image: `answer` is the body of /predict, `problem` the last part of a problem's type, `outcome` what /result gave,
  * `views` with how many views it was answered, `work` what is being done for it, `alone` that it was chosen by itself,
- * `address` shows the file itself, `example` that the server has it too, and under which name.
+ * `address` shows the file itself, `example` its name at the server.
  * @typedef {{id: number, file: File, name: string, answer?: object, problem?: string, outcome?: object, views?: string,
  *   work?: AbortController, uploading?: boolean, alone?: boolean, address: string, choice?: object,
  *   example?: string}} Item

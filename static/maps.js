@@ -61,7 +61,7 @@ export function enableMaps(result, image, say) {
 
 function recall(controls, choice) {
   if (!choice) return;
-  if (choice.code) controls.querySelector("select").value = choice.code; // else that of the answer, which may be another one
+  if (choice.code) controls.querySelector("select").value = choice.code;
   for (const name of ["method", "look"]) controls.querySelector(`input[name="${name}"][value="${choice[name]}"]`).checked = true;
 }
 

@@ -1,6 +1,6 @@
 // In which order the table shows its images, and which of them.
 
-const UNRATED = -1; // a level that means nothing is no low one: such rows follow the rated ones, whatever the direction
+const UNRATED = -1; // a level that means nothing is no low one: such rows follow the rated ones
 export const levelOf = (image) => (image.answer.risk.reliable === false ? "unreliable" : image.answer.risk.level);
 
 const KEYS = {
@@ -28,8 +28,7 @@ export function sorted(images, { key, order }, words) {
   const sign = order === "ascending" ? 1 : -1;
   const keyed = images.map((image) => [KEYS[key](image, words), image]);
   keyed.sort(([one], [other]) => {
-    if (one === null || other === null) return (one === null) - (other === null);
-    if (one === UNRATED || other === UNRATED) return (one === UNRATED) - (other === UNRATED);
+    for (const last of [null, UNRATED]) if (one === last || other === last) return (one === last) - (other === last);
     return typeof one === "string" ? sign * one.localeCompare(other, document.documentElement.lang, { numeric: true }) : sign * (one - other);
   });
   return keyed.map(([, image]) => image);

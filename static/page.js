@@ -54,8 +54,8 @@ async function takeExample(button) {
     const response = await fetch(button.dataset.example, { signal: mine.signal });
     if (!response.ok) throw new Error(String(response.status));
     const image = await response.blob();
-    const { name } = button.dataset;
-    const example = button.dataset.example.split("/").at(-1);
+    const { name, example: path } = button.dataset;
+    const example = path.split("/").at(-1);
     if (!mine.signal.aborted) take({ files: [{ file: new File([image], name, { type: image.type }), name, example }], skipped: 0 });
   } catch {
     if (!mine.signal.aborted) showProblem({ name: button.dataset.name, problem: "unreachable" });

@@ -13,7 +13,7 @@ export async function awaitModel() {
     const page = new DOMParser().parseFromString(await (await fetch(location.href)).text(), "text/html");
     document.querySelector("#model").replaceChildren(...page.querySelector("#model").childNodes);
   } catch (error) {
-    console.error(error); // the line that names the model stays as it is until the page is loaded again
+    console.error(error);
   }
 }
 
