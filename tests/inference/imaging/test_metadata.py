@@ -80,6 +80,13 @@ def test_the_orientation_of_a_png_is_kept_in_each_of_its_places() -> None:
         assert decode(saved("PNG", **options)).rgb.shape == (60, 40, 3), options
 
 
+@pytest.mark.parametrize("value", [float("inf"), float("-inf"), float("nan"), 1e30])
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP"])
+def test_an_orientation_that_is_no_integer_is_none(form: str, value: float) -> None:
+    exif = b"Exif\0\0II*\0" + struct.pack("<IHHHIfI", 8, 1, 0x0112, 11, 1, value, 0)  # of type FLOAT
+    assert decode(saved(form, exif=exif)).rgb.shape == RGB.shape
+
+
 @pytest.mark.parametrize("options", [
     {}, {"progressive": True}, {"subsampling": 2}, {"restart_marker_blocks": 3}, {"quality": 100},
 ])  # fmt: skip
