@@ -221,7 +221,6 @@ def run_fold(config: Config, number: int, *, data: Path, home: Path) -> Path:
     """
     if not 1 <= number <= (config.data.folds or 0):
         raise InvalidConfig(f"{config.name} has no fold {number}; data.folds is {config.data.folds}.")
-    keras.utils.set_random_seed(config.seed)
     folds = read_folds(config, data)
     checkpoints = folder_of(config, folds, home)
     check_all_images(config, folds, data=data, checkpoints=Checkpoints(checkpoints))

@@ -6,6 +6,8 @@ import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import keras
+
 from inference.imaging.preprocessing import Preprocessing
 from training.config import Config, StageConfig
 from training.data.data_split import Folds
@@ -75,6 +77,7 @@ def train_fold(
 
     folder = checkpoints / f"fold-{fold + 1}"
     with locked(folder):
+        keras.utils.set_random_seed(config.seed)  # the first weights are the same, whichever folds come before
         network = networks.build_for(config)
         stages = planned_stages(config).values()
         sources = {(stage.images, training_spec(config, stage)): stage for stage in stages}.values()

@@ -13,7 +13,12 @@ from tests.support.drawn_run import CONFIG
 from tests.support.metrics import assert_printed, assert_same_counts
 from tests.support.small_backbone import CHANNELS, NAME, register_small_backbone
 from training.__main__ import main
+from training.config_file import load
+from training.data.splits import read_folds
+from training.fitting import cross_validation
 from training.fitting.checkpoints import Checkpoints
+from training.fitting.reports import Silent
+from training.networks.network import Network
 
 EXTRA = 2
 SMALL = CONFIG[: CONFIG.index("[warm_up]")]
@@ -132,6 +137,31 @@ def test_an_unreadable_image_of_any_stage_is_found_before_training(
     assert f"{others[3]}.jpg: The content is not an image" in said
     assert f"{small[5]}.jpg: The JPEG file is damaged" in said
     assert not list((tmp_path / "home").rglob("*.npz")), "nothing was trained"
+
+
+def test_the_first_weights_of_a_fold_do_not_depend_on_the_folds_before(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`fold` trains one alone, `run` one after the other."""
+
+    class BuiltError(Exception):
+        pass
+
+    heads = []
+
+    def note(_: Path, network: Network, *__: object, **___: object) -> None:
+        heads.append(network.head.get_weights()[0])
+        raise BuiltError
+
+    monkeypatch.setattr(cross_validation, "check_training", note)
+    data = Path((home / "data").read_text())
+    config = load(home / "folded.toml")
+    for fold in (0, 1, 1):
+        with pytest.raises(BuiltError):
+            cross_validation.train_fold(
+                fold, config, read_folds(config, data), data=data, home=home, checkpoints=tmp_path, report=Silent()
+            )
+    assert np.array_equal(heads[1], heads[2])
 
 
 def test_other_images_or_labels_are_not_taken_for_those_of_the_run(
