@@ -17,7 +17,8 @@ until compose exec -T postgres pg_isready -q -h 127.0.0.1; do
 done
 tables=$(query "SELECT count(*) FROM information_schema.tables WHERE table_schema = 'public'")
 [ "$tables" -eq 0 ] || { echo "The database is not empty ($tables tables): restore into a new deployment." >&2; exit 1; }
+# The database last: as long as it is empty, the whole can be repeated.
+compose run --rm --no-deps -T mlflow tar --extract --directory /var/lib/mlflow --no-same-owner <"$folder/artifacts.tar"
 compose exec -T postgres pg_restore --username mlflow --dbname mlflow --no-owner --exit-on-error --single-transaction \
   <"$folder/database.dump"
-compose run --rm --no-deps -T mlflow tar --extract --directory /var/lib/mlflow --no-same-owner <"$folder/artifacts.tar"
 echo "Restored. Start the rest: $COMPOSE up -d"

@@ -4,7 +4,7 @@ The model is the registry's champion, or what --model names. Spark 4.3 wants Jav
 environment of its own: `make spark`, then `.venv-spark/bin/python examples/score_with_spark.py FOLDER OUTPUT`.
 
 An image that cannot be read does not end the job: its row says why in the column `error`, and has no class. Files
-without content are not listed: Spark skips them.
+without content are not listed: Spark skips them, and those whose name, or a folder's, begins with a dot or `_`.
 """
 
 import argparse
@@ -17,22 +17,30 @@ os.environ.setdefault("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
 os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # Spark 4.3 would start any python3 on the path
 
 import mlflow
+from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.functions import col
 
-IMAGES = "*.{jpg,jpeg,png,webp,bmp,tif,tiff,JPG,JPEG,PNG,WEBP,BMP,TIF,TIFF}"
+SUFFIXES = ("jpg", "jpeg", "png", "webp", "bmp", "tif", "tiff", "heic", "heif", "avif")
+IMAGES = f"*.{{{','.join(''.join(f'[{x}{x.upper()}]' for x in suffix) for suffix in SUFFIXES)}}}"  # in any case
 IMAGES_A_BATCH = 32  # Spark 4.3 would hand 10,000 images at once to a worker
 SPLIT_BYTES = 64_000_000  # about 250 dermoscopic photos a task, so that loading the model for it is a small part
 
 
 def main() -> int:
-    """Write the table and print how many images it holds. Exit status 1 if none of them could be read."""
+    """Write the table and print how many images it holds. Exit status 1 if none could be read, or OUTPUT exists."""
     given = _parse()
     mlflow.set_tracking_uri(given.registry)
     spark = start(given.master)
     try:
         scores = score(spark, given.folder, model=given.model, tta=given.tta, heatmap=given.heatmap)
-        scores.write.mode("overwrite").parquet(given.output)
+        try:
+            scores.write.mode("errorifexists").parquet(given.output)
+        except AnalysisException as error:
+            if error.getCondition() != "PATH_ALREADY_EXISTS":
+                raise
+            print(f"{given.output} exists: name another place for the table, or move it away", file=sys.stderr)
+            return 1
         table = spark.read.parquet(given.output)
         total, failed = table.count(), table.where("error <> ''").count()
     finally:

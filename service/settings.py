@@ -152,7 +152,9 @@ class Settings(RegistrySettings):
     allowed_hosts: Listed = Field(
         (), description="Host names the service answers to, beside this machine's; default: on loopback none, else any"
     )
-    cors_origins: Listed = Field((), description="Origins whose scripts may call the API, with a key if there are keys")
+    cors_origins: Listed = Field(
+        (), description="Origins whose scripts may call the API, with a key if there are keys; `*` (all) needs keys"
+    )
     audit_file: Path | None = Field(None, description="File that gets the request log too, a new one a day")
     audit_days: int = Field(90, gt=0, description="Days that the files before it are kept")
 

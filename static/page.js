@@ -56,7 +56,7 @@ async function takeExample(button) {
     const image = await response.blob();
     const { name, example: path } = button.dataset;
     const example = path.split("/").at(-1);
-    if (!mine.signal.aborted) take({ files: [{ file: new File([image], name, { type: image.type }), name, example }], skipped: 0 });
+    if (!mine.signal.aborted && view !== "table") take({ files: [{ file: new File([image], name, { type: image.type }), name, example }], skipped: 0 });
   } catch {
     if (!mine.signal.aborted) showProblem({ name: button.dataset.name, problem: "unreachable" });
   }
@@ -130,7 +130,7 @@ function cancel(image) {
   image.work?.abort();
   Object.assign(image, { work: undefined, uploading: false });
   if (image.outcome && !image.picture) return showAnswer(image); // a picture is missing, without which it cannot be shown
-  if (image.alone && !image.answer) gallery.remove(image);
+  if ((image.alone || image.example) && !image.answer) gallery.remove(image);
   else queue.wake(); // a row of the table stays, and is analysed in its turn
   go(gallery.images.length > 0 ? "table" : "start", { replace: true });
   if (view === "start") document.querySelector("#file").focus();

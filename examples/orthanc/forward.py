@@ -23,7 +23,7 @@ from email.parser import BytesParser
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any
-from urllib.error import HTTPError
+from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
 PHOTOGRAPHS = {"1.2.840.10008.5.1.4.1.1.77.1.4", "1.2.840.10008.5.1.4.1.1.77.1.7"}  # VL, Dermoscopic
@@ -157,6 +157,14 @@ class State:
             return 0
 
 
+def is_away(error: Exception) -> bool:
+    """Whether somebody cannot be reached just now. Who ends a connection in the middle of an instance is there."""
+    if isinstance(error, HTTPError):
+        return error.code in AWAY
+    cause = error.reason if isinstance(error, URLError) else None
+    return isinstance(error, URLError) and not isinstance(cause, BrokenPipeError | ConnectionResetError)
+
+
 class Forwarder:
     """Follows Orthanc's log."""
 
@@ -192,8 +200,8 @@ class Forwarder:
                 log.info("stored what Lunar says of the instance %s", instance)
         except Hopeless as error:
             self._state.pass_over(instance, str(error))
-        except (HTTPError, HTTPException, TimeoutError, ValueError) as error:
-            self._tries += not (isinstance(error, HTTPError) and error.code in AWAY)
+        except (OSError, HTTPException, ValueError) as error:
+            self._tries += not is_away(error)
             if self._tries < TRIES:
                 raise
             self._state.pass_over(instance, repr(error))

@@ -151,9 +151,8 @@ def _read_jpeg(data: bytes, name: str, bounds: _Bounds, *, profile: bytes | None
 def _read_png(data: bytes, name: str, bounds: _Bounds) -> _Stored:
     found = png.read_structure(data)
     if found.wide_colour and found.has_colour_key:
-        raise UnreadableImage(
-            "A PNG file of 16-bit colours with a transparent colour is not supported.", cause="png-colour-key"
-        )
+        words = "A PNG file of 16-bit colours with a transparent colour is not supported."
+        raise UnreadableImage(words, cause="png-colour-key")
     with Image.open(io.BytesIO(found.file), formats=[name]) as image:
         bounds.check(image.size)
         image.load()

@@ -156,9 +156,10 @@ class Registry:
         """The version behind the alias before its last move, if any. Raises NoSuchModel, RegistryUnavailable."""
         with self._client() as client:
             model = client.get_registered_model(self.name)
-            earlier = model.tags.get(f"previous.{alias}")
-            moved = earlier is not None and str(earlier) != str(model.aliases.get(alias))  # a move that failed half-way
-            return str(earlier) if moved else None
+            current = model.aliases.get(alias)
+            # Without the number: a registry of the first edition, which knew one previous version only.
+            earlier = model.tags.get(f"previous.{alias}.{current}") or model.tags.get(f"previous.{alias}")
+            return None if earlier is None or str(earlier) == str(current) else str(earlier)
 
     def roll_back(self, alias: str) -> str:
         """Move an alias back to its previous version; returns it. Raises Refused, NoSuchModel, RegistryUnavailable."""
@@ -170,9 +171,9 @@ class Registry:
 
     def _point(self, client: "MlflowClient", alias: str, version: str) -> None:
         before = client.get_registered_model(self.name).aliases.get(alias)
-        # The tag first: if the registry fails between the two, no later roll back leads to a version before that one.
+        # The tag first, and one for each version: if the registry fails between the two, what went before stays known.
         if before is not None and str(before) != version:
-            client.set_registered_model_tag(self.name, f"previous.{alias}", str(before))
+            client.set_registered_model_tag(self.name, f"previous.{alias}.{version}", str(before))
         client.set_registered_model_alias(self.name, alias, version)
 
     def _describe(self, registered: "MlflowVersion", *, alias: str | None) -> ModelVersion:

@@ -2,7 +2,7 @@
 
 import argparse
 import os
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from lunar.scoring import tables
@@ -27,17 +27,23 @@ def check(options: argparse.Namespace, names: Sequence[str]) -> None:
     """Raises BadOutput for what `lunar predict` could not or must not write."""
     lines = lines_file(options)
     written = dict.fromkeys((*([lines] if lines else []), *_tables(options)))
+    resumed = bool(options.resume and lines and lines.exists())
     inputs = {identity(name) for name in (*names, *options.list) if name != STDIN}
     for path in written:
         if identity(str(path)) in inputs:
             raise BadOutput(f"{path} is an image or a list of this job, and cannot be written")
         _check_writable(path)
-        if not (options.resume and lines and lines.exists()):
+        if not resumed:
             _check_new(path, lines)
-        elif path != lines and path.exists() and not tables.is_of_answers(path):
-            raise BadOutput(f"{path} exists and is no table of lunar predict: name another file, or move it away")
+        elif path != lines and path.exists():
+            is_own = tables.is_parquet_of_answers if path == options.parquet else tables.is_of_answers
+            if not is_own(path):
+                raise BadOutput(f"{path} exists and is no table of lunar predict: name another file, or move it away")
     if options.heatmaps:
-        _check_heatmaps(options.heatmaps, options, names)
+        places = {name: Path(identity(str(options.heatmaps.joinpath(*below(name))))) for name in names}
+        _check_heatmaps(options.heatmaps, options, places)
+        if not resumed:
+            _check_no_maps(places.values())
     if options.isic:
         _check_stems(names)
 
@@ -69,30 +75,28 @@ def _check_writable(path: Path) -> None:
     check_folder(path.parent)
 
 
-def _check_heatmaps(folder: Path, options: argparse.Namespace, names: Sequence[str]) -> None:
+def _check_heatmaps(folder: Path, options: argparse.Namespace, places: Mapping[str, Path]) -> None:
+    """`places`: where the maps of each image go, without what their names end with."""
     check_folder(folder)
     read = [Path(identity(image)) for image in options.images if image != STDIN]
-    if len(names) > 1:  # perhaps by a pattern, which may have been the shell's
-        read += {Path(identity(name)).parent for name in names if name != STDIN}
-    written = {name: Path(identity(str(folder.joinpath(*below(name))))) for name in names}
-    for place in {path.parent for path in written.values()}:
-        for image in read:
-            if place == image or (options.recursive and place.is_relative_to(image)):
+    # Several images may come from a pattern, which the shell may have expanded.
+    beside = {Path(identity(name)).parent for name in places if name != STDIN} if len(places) > 1 else set()
+    for place in {path.parent for path in places.values()}:
+        for image in (*read, *beside):
+            below_it = options.recursive and image not in beside and place.is_relative_to(image)
+            if place == image or below_it:
                 raise BadOutput(f"heat maps in {place} would be images of the next job, which reads {image}")
-    if not options.resume:
-        _check_no_maps(written.values())
-    if found := _twice(names, below):
+    if found := _twice(list(places), below):
         raise BadOutput(f"the heat maps of {found[0]} and {found[1]} would have the same names")
 
 
 def _check_no_maps(images: Collection[Path]) -> None:
-    """`images`: where the maps of each go, without what their names end with."""
-    places = {image.parent for image in images if image.parent.is_dir()}
-    there = {place: [each.name for each in place.iterdir()] for place in places}
+    """`images`: where the maps of each go, without what their names end with: class, method, kind and suffix."""
+    folders = {image.parent for image in images if image.parent.is_dir()}
+    there = {path.with_name(path.name.rsplit(".", 4)[0]): path for folder in folders for path in folder.glob("*.png")}
     for image in images:
-        for name in there.get(image.parent, ()):
-            if name.startswith(f"{image.name}.") and name.endswith(".png"):
-                raise BadOutput(f"{image.parent / name} exists: name another folder of heat maps, or move it away")
+        if found := there.get(image):
+            raise BadOutput(f"{found} exists: name another folder of heat maps, or move it away")
 
 
 def _check_stems(names: Sequence[str]) -> None:

@@ -11,7 +11,6 @@ from lunar.scoring.replacing import replaced
 
 # The columns of ISIC 2018, task 3.
 ISIC = ("MEL", "NV", "BCC", "AKIEC", "BKL", "DF", "VASC")
-_PARQUET = b"PAR1"  # how such a file begins
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 LEFT_OUT = frozenset({"disclaimer", FOLDER})
 
@@ -78,16 +77,23 @@ def write_isic(path: Path, source: Source) -> int:
 
 
 def is_of_answers(path: Path) -> bool:
-    """Whether the file is a table that one of the three functions has written. Raises OSError."""
-    with path.open("rb") as start:
-        is_parquet = start.read(len(_PARQUET)) == _PARQUET
-    if is_parquet:
-        import pyarrow.parquet as pq
-
-        return _are_of_answers(pq.read_schema(path).names)
+    """Whether the file is CSV that `write_csv` or `write_isic` has written. Raises OSError."""
     with path.open(newline="", encoding="utf-8", errors="replace") as file:
-        header = next(csv.reader(file), [])
+        try:
+            header = next(csv.reader(file), [])
+        except csv.Error:  # no table at all, with a first line of megabytes
+            return False
     return _are_of_answers(header) or tuple(header) == ("image", *ISIC)
+
+
+def is_parquet_of_answers(path: Path) -> bool:
+    """Whether the file is a table that `write_parquet` has written. Raises OSError."""
+    import pyarrow.parquet as pq
+
+    try:
+        return _are_of_answers(pq.read_schema(path).names)
+    except ValueError:  # what pyarrow raises for another file
+        return False
 
 
 def _are_of_answers(columns: Sequence[str]) -> bool:

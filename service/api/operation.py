@@ -31,7 +31,10 @@ _VERIFYING: dict[int | str, dict[str, Any]] = {
 
 @router.post("/admin/reload", response_model=ReloadReply, responses=_VERIFYING | problem_responses(*problems.OPERATION))
 async def reload(components: InjectedComponents, response: Response) -> ReloadReply:
-    """Ask the registry now instead of at the next poll, and try a refused version again."""
+    """Ask the registry now instead of at the next poll.
+
+    A refused version is tried again, except that a 202 is followed by what came of its verification.
+    """
     manager, timeout_s = components.model_manager, components.settings.request_timeout_s
     try:
         async with asyncio.timeout(timeout_s):

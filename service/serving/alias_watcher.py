@@ -46,8 +46,9 @@ class _Backoff:
     wait_s: float
     refusal: Refusal
 
-    def holds(self, version: ModelVersion, *, force: bool, known: bool) -> bool:
-        return self.version == version and (known or (not force and time.monotonic() < self.until))
+    def holds(self, version: ModelVersion, *, force: bool, untold: ModelVersion | None) -> bool:
+        in_time = not force and time.monotonic() < self.until
+        return self.version == version and (in_time or untold == version)
 
 
 class AliasWatcher:
@@ -77,26 +78,26 @@ class AliasWatcher:
         self._registry, self._cache, self._settings, self._preload = registry, cache, settings, preload
         self._check, self._meanwhile, self._superseded = check, meanwhile, superseded
         self._backoff: _Backoff | None = None
-        self._seen: ModelVersion | None = None  # behind the alias at the last refresh; None without the alias
+        self.seen: ModelVersion | None = None  # behind the alias at the last refresh; None without the alias
 
     @property
     def name(self) -> str:
         """For messages: model@alias."""
         return f"{self._registry.name}@{self.alias}"
 
-    def refresh(self, *, force: bool = False, known: bool = False) -> RefreshOutcome:
+    def refresh(self, *, force: bool = False, untold: ModelVersion | None = None) -> RefreshOutcome:
         """Ask the registry, and swap if it names another version. If that fails, the served model stays.
 
-        A version that failed verification is tried again after a growing wait, or at once with `force`; with `known`
-        it is not tried again, and refused as it was.
+        A version that failed verification is tried again after a growing wait, or at once with `force`; but not
+        `untold`, whose refusal is given first to who waits for it.
         """
         version: ModelVersion | None = None
         try:
-            version = self._seen = self._registry.resolve(self.alias)
+            version = self.seen = self._registry.resolve(self.alias)
             if self.served and self.served.version == version:
                 self._confirm()
                 return "unchanged"
-            if self._backoff and self._backoff.holds(version, force=force, known=known):
+            if self._backoff and self._backoff.holds(version, force=force, untold=untold):
                 self.refusal = self._backoff.refusal
                 return "refused"
             if opened := self._preloaded(version):  # its bundle in the cache has been verified
@@ -120,12 +121,12 @@ class AliasWatcher:
         try:
             found = self._registry.resolve(self.alias)
         except NoSuchModel:
-            return self._seen is not None
+            return self.seen is not None
         except Exception:
             return False
         if self.confirmed_at is not None:
             self.confirmed_at = time.monotonic()
-        return found != self._seen
+        return found != self.seen
 
     def _verify(self, bundle: Bundle) -> None:
         if self._check is None:
@@ -169,7 +170,7 @@ class AliasWatcher:
     def _refuse(self, version: ModelVersion | None, error: Exception) -> RefreshOutcome:
         self.withdrawn = isinstance(error, NoSuchModel)
         if self.withdrawn:
-            self._seen = None
+            self.seen = None
         known = REASONS.get(type(error))
         permanent = version is not None and (isinstance(error, _PERMANENT) or known is None)
         refusal = Refusal(version.version if version else None, f"{self.name}: {known or 'it cannot be loaded.'}")

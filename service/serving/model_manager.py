@@ -45,7 +45,7 @@ class ModelManager:
         self._shadow = watch(settings.shadow_alias, superseded=self._served_calls) if settings.shadow_alias else None
         self._reloads = Reloads()
         self._next_look = 0.0  # of time.monotonic(), while a candidate is verified
-        self._outcome_owed = False  # somebody was told that a candidate is being verified, and not yet what came of it
+        self._untold: ModelVersion | None = None  # somebody knows that it is being verified, but not what came of it
         self._refreshed_once = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="registry", daemon=True)
         for watcher in filter(None, (self._watcher, self._shadow)):
@@ -82,7 +82,10 @@ class ModelManager:
         return self._watcher.refusal
 
     async def reload(self) -> ReloadOutcome:
-        """Ask the registry now, try a refused version again, and wait for the outcome, but for no verification."""
+        """Ask the registry now, and wait for the outcome, but for no verification.
+
+        A refused version is tried again, unless its refusal is what an earlier call did not wait for.
+        """
         return await asyncio.wrap_future(self._reloads.ask())
 
     def _follow(self) -> None:
@@ -101,11 +104,11 @@ class ModelManager:
                 outcome = self._look(force=self._reloads.asked)
 
     def _look(self, *, force: bool) -> RefreshOutcome:
-        outcome = self._refresh_served(force=force, known=force and self._outcome_owed)
+        outcome = self._refresh_served(force=force, untold=self._untold if force else None)
         if outcome == "superseded":
             return outcome  # who waits gets the outcome of the refresh that follows
-        if self._reloads.asked:
-            self._outcome_owed = False
+        if self._reloads.asked or outcome != "refused":
+            self._untold = None
         self._reloads.answer(outcome)
         return self._refresh_shadow(force=force)  # last, because no request waits for it
 
@@ -119,7 +122,7 @@ class ModelManager:
             return False
         moved = self._watcher.moved()
         if not moved and self._reloads.asked:
-            self._outcome_owed = True
+            self._untold = self._watcher.seen
             self._reloads.answer("verifying")
         return moved
 
@@ -134,8 +137,8 @@ class ModelManager:
         self._next_look = time.monotonic() + self._settings.registry_poll_s
         return True
 
-    def _refresh_served(self, *, force: bool, known: bool = False) -> RefreshOutcome:
-        outcome = self._refresh(self._watcher, force=force, known=known)
+    def _refresh_served(self, *, force: bool, untold: ModelVersion | None = None) -> RefreshOutcome:
+        outcome = self._refresh(self._watcher, force=force, untold=untold)
         if outcome == "swapped" and self._watcher.served:
             self._announce(self._watcher.served)
             try:
@@ -152,9 +155,9 @@ class ModelManager:
             self._shadow.served = None
         return outcome
 
-    def _refresh(self, watcher: AliasWatcher, *, force: bool, known: bool = False) -> RefreshOutcome:
+    def _refresh(self, watcher: AliasWatcher, *, force: bool, untold: ModelVersion | None = None) -> RefreshOutcome:
         self._next_look = time.monotonic() + self._settings.registry_poll_s
-        outcome = watcher.refresh(force=force, known=known)
+        outcome = watcher.refresh(force=force, untold=untold)
         self._metrics.refreshed(watcher.alias, outcome)
         return outcome
 

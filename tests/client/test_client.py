@@ -73,7 +73,9 @@ def test_the_asynchronous_client_gives_the_same(starter_service: str, client: Lu
 
 
 @contextmanager
-def busy_service(refusals: int) -> Iterator[tuple[str, list[float]]]:
+def busy_service(
+    refusals: int, *, status: int = 503, request_id: str = ', "request_id": "1"'
+) -> Iterator[tuple[str, list[float]]]:
     """A service that refuses with `Retry-After: 1` at first; yields its address and the times of its requests."""
     times: list[float] = []
 
@@ -81,8 +83,9 @@ def busy_service(refusals: int) -> Iterator[tuple[str, list[float]]]:
         def do_GET(self) -> None:
             times.append(time.monotonic())
             busy = len(times) <= refusals
-            body = b'{"type": "x", "title": "Busy", "status": 503, "request_id": "1"}' if busy else b"{}"
-            self.send_response(503 if busy else 200)
+            problem = f'{{"type": "x", "title": "Busy", "status": {status}{request_id}}}'
+            body = problem.encode() if busy else b"{}"
+            self.send_response(status if busy else 200)
             self.send_header("Retry-After", "1")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
@@ -113,6 +116,14 @@ def test_a_busy_service_is_asked_again_when_it_says() -> None:
         assert refusal_of(LunarClient(address)) == "not Lunar"  # `{}` is no model, so the third answer was read
     assert len(times) == 3
     assert all(later - earlier >= 0.99 for earlier, later in pairwise(times))
+
+
+@pytest.mark.parametrize(("status", "attempts"), [(502, 2), (503, 2), (408, 1)])
+def test_the_proxys_problems_are_understood(status: int, attempts: int) -> None:
+    """As deploy/haproxy.cfg writes them: without a request_id."""
+    with busy_service(refusals=9, status=status, request_id="") as (address, times):
+        assert refusal_of(LunarClient(address, retries=Retries(attempts=1))) == f"{status} Busy"
+    assert len(times) == attempts
 
 
 @pytest.mark.parametrize("retries", [Retries(attempts=0), Retries(longest_wait_s=0.5)])

@@ -75,7 +75,8 @@ def forward() -> ModuleType:
 
 @pytest.mark.parametrize("failure", [
     lambda: refused(500, "internal"), lambda: refused(503, "deadline-exceeded"), lambda: IncompleteRead(b""),
-    lambda: TimeoutError(), lambda: refused(408, "slow-upload"),
+    lambda: TimeoutError(), lambda: refused(408, "slow-upload"), lambda: URLError(BrokenPipeError()),
+    lambda: URLError(ConnectionResetError()), lambda: ConnectionResetError(),
 ])  # fmt: skip
 def test_an_instance_that_always_fails_is_passed_over(
     forward: ModuleType, tmp_path: Path, failure: Callable[[], Exception]
@@ -97,7 +98,7 @@ def test_what_lunar_cannot_read_is_passed_over_at_once(forward: ModuleType, tmp_
 
 @pytest.mark.parametrize("failure", [
     lambda: URLError("away"), lambda: refused(503, "overloaded"), lambda: refused(429, "rate-limited"),
-    lambda: refused(502, ""),
+    lambda: refused(502, ""), lambda: URLError(ConnectionRefusedError()), lambda: URLError(TimeoutError()),
 ])  # fmt: skip
 def test_it_waits_for_lunar_as_long_as_it_takes(
     forward: ModuleType, tmp_path: Path, failure: Callable[[], Exception]

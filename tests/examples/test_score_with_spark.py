@@ -40,7 +40,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "2026").mkdir()
     for number, format_ in enumerate(("JPEG", "PNG", "BMP", "WEBP", "TIFF")):
         data = lesion(format_, width=400 + 50 * number, height=450)
-        (folder / "2026" / f"lesión {number}.{format_.lower()}").write_bytes(data)
+        (folder / "2026" / f"lesión {number}.{format_.capitalize()}").write_bytes(data)
     (folder / "broken.jpg").write_bytes(lesion()[:300])
     (folder / "notes.txt").write_text("no image, and not called one")
     return folder
@@ -60,6 +60,10 @@ def test_spark_gives_the_services_answers(
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert f"5 of 6 images scored; the table is in {output}" in done.stdout
+    again = subprocess.run(
+        [*command, "--master", "local[2]"], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert (again.returncode, f"{output} exists" in again.stderr) == (1, True), again.stderr
     table = pandas.read_parquet(output)
     assert list(table.columns) == ["path", *OUTPUTS]
     rows = {Path(unquote(row["path"])).name: row for row in table.to_dict("records")}

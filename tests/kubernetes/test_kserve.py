@@ -27,8 +27,15 @@ def test_the_predictor_is_a_valid_pod() -> None:
 def test_it_runs_as_the_deployment_does() -> None:
     deployment = yaml.safe_load((ROOT / "deploy/kubernetes/deployment.yaml").read_text())["spec"]["template"]["spec"]
     ours, (theirs,) = PREDICTOR["containers"][0], deployment["containers"]
-    for name in ("image", "envFrom", "env", "securityContext", "resources", "volumeMounts"):
+    for name in ("envFrom", "securityContext", "resources", "volumeMounts"):
         assert ours[name] == theirs[name], name
+    own = [each for each in ours["env"] if each not in theirs["env"]]
+    assert [each["name"] for each in own] == ["LUNAR_ALLOWED_HOSTS"]
+    assert "lunar-predictor" in own[0]["value"], "as KServe names the service"
+    assert [each for each in ours["env"] if each not in own] == theirs["env"]
+    kustomization = yaml.safe_load((ROOT / "deploy/kubernetes/kustomization.yaml").read_text())
+    (image,) = [each for each in kustomization["images"] if each["name"] == theirs["image"]]
+    assert ours["image"] == f"{theirs['image']}:{image['newTag']}"
     for name in ("securityContext", "volumes"):
         assert PREDICTOR[name] == deployment[name], name
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from training.data.ham10000 import InvalidDataset, read_rows
-from training.text_files import parse_number
+from training.text_files import Row, parse_number
 
 UNKNOWN = "unknown"
 _COLUMNS = {"sex": "sex", "age": "age", "site": "localization", "source": "dataset"}
@@ -21,10 +21,17 @@ def read_attributes(metadata: Path) -> dict[str, dict[str, str]]:
     if not rows:
         raise InvalidDataset(f"{metadata.name} has no rows.")
     return {
-        attribute: {row["image_id"]: group_of(attribute, row[column]) for row in rows}
+        attribute: {row["image_id"]: _group_in(metadata, row, attribute, column) for row in rows}
         for attribute, column in _COLUMNS.items()
         if column in rows[0]
     }
+
+
+def _group_in(metadata: Path, row: Row, attribute: str, column: str) -> str:
+    try:
+        return group_of(attribute, row[column])
+    except InvalidDataset as error:
+        raise InvalidDataset(f"{metadata.name}, image {row['image_id']}: {error}") from error
 
 
 def group_of(attribute: str, text: str) -> str:

@@ -121,10 +121,8 @@ def _read_rows(metadata: Path) -> list[Row]:
         raise InvalidDataset(f"Unknown diagnoses in {metadata.name}: {names}; known: {', '.join(CLASSES)}.")
     for column in ("image_id", "lesion_id"):
         if empty := sum(not row[column] for row in rows):
-            raise InvalidDataset(
-                f"{empty} of the {len(rows)} rows of {metadata.name} have no {column}. An image whose lesion has no "
-                "other image needs a lesion_id of its own."
-            )
+            hint = " An image whose lesion has no other image needs a lesion_id of its own." * (column == "lesion_id")
+            raise InvalidDataset(f"{empty} of the {len(rows)} rows of {metadata.name} have no {column}.{hint}")
     require_once(rows, metadata)
     diagnoses: dict[str, str] = {}
     for row in rows:

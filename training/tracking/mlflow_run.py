@@ -160,12 +160,9 @@ class Run:
             SENDERS[kind](client, str(self.run_id), content)
 
     def _begin(self, client: mlflow.MlflowClient, content: dict[str, Any]) -> None:
-        if self.run_id:
-            if exists(client, self.run_id):
-                client.update_run(self.run_id, status="RUNNING")
-                return
-            for name in (REPORTED, STORED):  # the run that knew them was deleted
-                self.checkpoints.note(name, "{}")
+        if self.run_id and exists(client, self.run_id):
+            client.update_run(self.run_id, status="RUNNING")
+            return
         from mlflow.tracking.context.registry import resolve_tags
 
         created = client.create_run(
@@ -174,6 +171,9 @@ class Run:
             tags=resolve_tags(content["tags"]),
             run_name=content["name"],
         )
+        if self.run_id:
+            for name in (REPORTED, STORED):  # the run that knew them was deleted
+                self.checkpoints.note(name, "{}")
         self.checkpoints.note(_RUN_ID, created.info.run_id)
 
 

@@ -18,13 +18,13 @@ class Reply(BaseModel):
 
 
 class Problem(Reply):
-    """An error of the service (RFC 9457)."""
+    """An error of the service (RFC 9457), or of the proxy before it, which gives no `request_id`."""
 
     type: str
     title: str
     status: int
     detail: str | None = None
-    request_id: str
+    request_id: str | None = None
 
 
 class ModelName(Reply):

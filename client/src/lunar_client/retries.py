@@ -7,7 +7,7 @@ from email.utils import parsedate_to_datetime
 
 import httpx
 
-BUSY = frozenset({429, 503})
+BUSY = frozenset({429, 502, 503})  # 502: of a proxy whose replica is gone
 JITTER = 0.25  # a wait is up to this part longer: clients that were refused together do not come back together
 
 

@@ -4,6 +4,8 @@ import os
 from pathlib import Path
 
 import pytest
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
 
 from inference.bundle.storage import Bundle, open_bundle
 from inference.registry.__main__ import main, register_starter
@@ -88,6 +90,34 @@ def test_the_version_before_is_remembered(registry: Registry, tmp_path: Path) ->
     assert registry.previous("champion") == "1", "not 2, which was withdrawn"
     with pytest.raises(NoSuchModel):
         registry.version("9")
+
+
+def test_a_move_that_fails_half_way_forgets_no_version(
+    registry: Registry, fake_bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(3):
+        registry.publish(fake_bundle, alias="candidate", source="test")
+    for version in "12":
+        registry.move_alias("champion", version)
+
+    def fail(*_: object) -> None:
+        raise MlflowException("The server is gone.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(MlflowClient, "set_registered_model_alias", fail)
+        with pytest.raises(RegistryUnavailable):
+            registry.move_alias("champion", "3")
+    assert registry.previous("champion") == "1"
+    registry.move_alias("champion", "3")
+    assert registry.roll_back("champion") == "2"
+    assert registry.resolve("champion").version == "2"
+
+
+def test_a_registry_of_the_first_edition_knows_the_version_before(registry: Registry, fake_bundle: Bundle) -> None:
+    registry.publish(fake_bundle, alias="champion", source="test")
+    client = MlflowClient(tracking_uri=registry.tracking_uri)
+    client.set_registered_model_tag(registry.name, "previous.champion", "7")
+    assert registry.previous("champion") == "7"
 
 
 def test_a_sqlite_address_keeps_its_artifacts_at_home(tmp_path: Path, fake_bundle: Bundle) -> None:

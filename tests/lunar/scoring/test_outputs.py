@@ -68,7 +68,10 @@ def test_two_jobs_do_not_write_one_file(tmp_path: Path) -> None:
     ("c.png ../c.png --heatmaps maps", "the heat maps of c.png and ../c.png"),
     ("deep/a.png deep/b.png --heatmaps .", "would be images of the next job, which reads .*deep"),
     ("drawn/a.png --heatmaps maps", r"a\.png\.mel\.gradcam\+\+\.heatmap\.png exists: name another folder"),
+    ("drawn/a.png --heatmaps maps --out new --resume", r"heatmap\.png exists: name another folder"),
     ("a.png --out lines --csv old --resume", "old exists and is no table of lunar predict"),
+    ("a.png --out lines --csv long --resume", "long exists and is no table of lunar predict"),
+    ("a.png --out lines --parquet long --resume", "long exists and is no table of lunar predict"),
     ("a.png --out lines --isic old --resume", "old exists and is no table of lunar predict"),
     ("a/c.png b/c.jpg --isic new", "a/c.png and b/c.jpg have the same name"),
 ])  # fmt: skip
@@ -78,6 +81,7 @@ def test_outputs_are_refused_before_anything_is_computed(
     monkeypatch.chdir(tmp_path)
     Path("old").write_text("precious")
     Path("lines").write_text(line("a.png"))
+    Path("long").write_text("PAR1" + "x" * 200_000)
     for folder in ("deep", "locked", "maps/drawn"):
         Path(folder).mkdir(parents=True)
     Path("maps/drawn/a.png.mel.gradcam++.heatmap.png").write_text("of another model")
@@ -88,6 +92,7 @@ def test_outputs_are_refused_before_anything_is_computed(
     with pytest.raises(BadOutput, match=cause):
         check(options, names)
     check(parse(["deep", "--heatmaps", "deep/maps"], prog=""), ["deep/x.png"])  # not read without --recursive
+    check(parse(["deep", "b.png", "--recursive", "--heatmaps", "maps"], prog=""), ["deep/x.png", "b.png"])
     check(parse(["a.png", "--csv", "deep/more/t.csv", "--out", "new", "--heatmaps", "maps"], prog=""), ["a.png"])
 
 
