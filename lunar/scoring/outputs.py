@@ -79,13 +79,12 @@ def _check_heatmaps(folder: Path, options: argparse.Namespace, places: Mapping[s
     """`places`: where the maps of each image go, without what their names end with."""
     check_folder(folder)
     read = [Path(identity(image)) for image in options.images if image != STDIN]
-    # Several images may come from a pattern, which the shell may have expanded.
+    # Several images may be those of a pattern, which the shell may have expanded.
     beside = {Path(identity(name)).parent for name in places if name != STDIN} if len(places) > 1 else set()
     for place in {path.parent for path in places.values()}:
-        for image in (*read, *beside):
-            below_it = options.recursive and image not in beside and place.is_relative_to(image)
-            if place == image or below_it:
-                raise BadOutput(f"heat maps in {place} would be images of the next job, which reads {image}")
+        around = [image for image in read if options.recursive and place.is_relative_to(image)]
+        if around or place in beside or place in read:
+            raise BadOutput(f"heat maps in {place} would be images of the next job, which reads {(*around, place)[0]}")
     if found := _twice(list(places), below):
         raise BadOutput(f"the heat maps of {found[0]} and {found[1]} would have the same names")
 

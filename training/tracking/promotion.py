@@ -40,7 +40,7 @@ def promote(registry: Registry, *, champion: str, version: str | None, force: bo
 
 
 def _compare(candidate: ModelVersion, champion: ModelVersion, *, registry: Registry, seed: int) -> None:
-    # Only a comparison needs the packages of training: where one serves, publishing and rolling back have to work too.
+    # Only a comparison needs the packages of training: publishing has to work without them.
     from training.evaluation.comparison import NotComparable, worse_than
     from training.tracking.stored_predictions import NoPredictions
 

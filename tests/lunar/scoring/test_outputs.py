@@ -92,6 +92,8 @@ def test_outputs_are_refused_before_anything_is_computed(
     with pytest.raises(BadOutput, match=cause):
         check(options, names)
     check(parse(["deep", "--heatmaps", "deep/maps"], prog=""), ["deep/x.png"])  # not read without --recursive
+    with pytest.raises(BadOutput, match="would be images of the next job"):
+        check(parse(["deep", "--recursive", "--heatmaps", "deep/maps"], prog=""), ["deep/x.png", "deep/y.png"])
     check(parse(["deep", "b.png", "--recursive", "--heatmaps", "maps"], prog=""), ["deep/x.png", "b.png"])
     check(parse(["a.png", "--csv", "deep/more/t.csv", "--out", "new", "--heatmaps", "maps"], prog=""), ["a.png"])
 
