@@ -18,6 +18,7 @@ from inference.settings import RegistrySettings
 from tests.support.drawn_run import CONFIG
 from tests.support.fakes import write_fake_bundle
 from tests.support.metrics import assert_printed, assert_same_counts
+from tests.support.small_backbone import NAME, register_small_backbone
 from training import pipeline
 from training.__main__ import main
 from training.bundling.export import ParityError
@@ -30,7 +31,8 @@ from training.tracking.stored_predictions import fetch_contender
 def finished(kaggle_layout: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The LUNAR_HOME of a finished run; the environment points at it."""
     home = tmp_path_factory.mktemp("home")
-    (home / "drawn.toml").write_text(CONFIG)
+    register_small_backbone()
+    (home / "drawn.toml").write_text(CONFIG.replace('"efficientnetv2-b0"', f'"{NAME}"'))
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("LUNAR_DATA", str(kaggle_layout))
         environment.setenv("LUNAR_HOME", str(home))
@@ -72,7 +74,7 @@ def test_everything_is_tracked(registry: Registry) -> None:
     run_id = client.get_model_version(registry.name, registry.resolve("candidate").version).run_id
     run = client.get_run(run_id)
     assert run.info.status == "FINISHED"
-    assert run.data.params["model.backbone"] == "efficientnetv2-b0"
+    assert run.data.params["model.backbone"] == NAME
     assert run.data.params["optimiser.weight_decay"] == "0.0001"
     assert {len(run.data.params[name]) for name in ("split_digest", "data_digest")} == {64}
     assert {"git_commit", "platform", "python", "cpus", "gpus"} <= set(run.data.tags)
