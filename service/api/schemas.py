@@ -35,9 +35,17 @@ def _read_share(value: object) -> object:
 
 # References as FHIR R4 writes them: a type and an id, perhaps behind a server's address.
 _SERVER, _ID = "(https?://[!-~]+/)?", "[A-Za-z0-9.-]{1,64}"
-SubjectReference = Annotated[str, Field(max_length=200, pattern=rf"^{_SERVER}(Patient|Group)/{_ID}$")]
+# Without an example, the form of /docs makes up a text from the pattern, which may be too long.
+SubjectReference = Annotated[
+    str, Field(max_length=200, pattern=rf"^{_SERVER}(Patient|Group)/{_ID}$", examples=["Patient/7"])
+]
 StudyReference = Annotated[
-    str, Field(max_length=200, pattern=rf"^({_SERVER}ImagingStudy/{_ID}|urn:oid:[0-2](\.(0|[1-9][0-9]*))+)$")
+    str,
+    Field(
+        max_length=200,
+        pattern=rf"^({_SERVER}ImagingStudy/{_ID}|urn:oid:[0-2](\.(0|[1-9][0-9]*))+)$",
+        examples=["ImagingStudy/7"],
+    ),
 ]
 
 

@@ -60,6 +60,15 @@ def test_the_openapi_document_describes_bodies_and_problems(client: TestClient) 
     assert "Not a medical device" in json.dumps(document) or "not a medical device" in json.dumps(document)
 
 
+def test_what_has_a_pattern_has_an_example_that_is_accepted(client: TestClient) -> None:
+    """The form of /docs is filled with it; without one, with a random text of the pattern, perhaps a refused one."""
+    document = client.get("/openapi.json").json()
+    form = document["paths"]["/explain"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
+    examples = {name: each["examples"][0] for name, each in form["properties"].items() if "pattern" in each}
+    assert examples.keys() == {"subject", "study"}
+    assert ExplainParameters(**examples).model_dump(include=examples.keys()) == examples
+
+
 def test_the_docs_page_needs_nothing_from_elsewhere(client: TestClient) -> None:
     page = client.get("/docs").text
     assert "http" not in page.replace("http-equiv", "")
