@@ -55,6 +55,7 @@ def test_statistics_do_not_move_and_one_batch_can_be_learnt(tmp_path: Path) -> N
         optimiser=PLATEAU.model_copy(update={"plateau_patience": 60}),
         fine_tune=StageConfig(layers=60, epochs=16, learning_rate=2e-4, patience=60),
     )
+    keras.utils.set_random_seed(3)
     network = model.build(config.model)
     split = drawn_split(8)
     norms = [layer for layer in network.backbone.layers if isinstance(layer, keras.layers.BatchNormalization)]
