@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from inference.imaging import jpeg, opencv, png, tiff
+from inference.imaging import jpeg, opencv, png, tiff, webp
 from inference.imaging.decoding import decode
 from inference.imaging.errors import ImageTooLarge, UnreadableImage
 from inference.imaging.preprocessing import Preprocessing, allowed_reduction
@@ -42,6 +42,15 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
     ),
     "BigTIFF, two heights": (lambda: hostile.tiff_with({}, big=True, again={257: (1,)}), "lists the tag 257 twice"),
     "BigTIFF, values beyond every address": (lambda: hostile.big_tiff_of_far_values(), "damaged or cut off"),
+    "JPEG, a segment too many": (lambda: hostile.jpeg_of_segments(jpeg.MAX_SEGMENTS), "more than 5000 segments"),
+    "PNG, a chunk too many": (lambda: hostile.png_of_chunks(png.MAX_CHUNKS), "more than 50000 chunks"),
+    "WebP, a chunk too many": (
+        lambda: b"RIFF\0\0\0\0WEBP" + b"what\0\0\0\0" * (webp.MAX_CHUNKS + 1),
+        "more than 10000 chunks",
+    ),
+    "TIFF, a strip too many": (lambda: hostile.tiff_of_strips(tiff.MAX_PIECES + 1), "more than 50000 strips"),
+    "TIFF, an entry too many": (lambda: hostile.tiff_of_entries(tiff.MAX_ENTRIES + 1), "entries; at most 1024"),
+    "TIFF, a tile a little too wide": (lambda: hostile.tiff_of_tiles(1040), "tiles of 1040 x 1040"),
     "TIFF, no width": (lambda: hostile.tiff_with({256: (0,)}), "is zero"),
     "TIFF, rows of no height": (lambda: hostile.tiff_with({278: (0,)}), "is zero"),
 }
