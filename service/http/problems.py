@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any
 
 from fastapi import Request
@@ -40,10 +41,6 @@ class ProblemReply(BaseModel):
     status: int
     detail: str | None = None
     request_id: str
-
-
-# Of an error answer in OpenAPI; service.api.openapi_document adds the schema that it refers to.
-PROBLEM_CONTENT = {"application/problem+json": {"schema": {"$ref": f"#/components/schemas/{ProblemReply.__name__}"}}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +124,9 @@ OPEN_INFERENCE = (errors.InvalidInference, errors.UnknownModel)  # of /v2
 # A browser never causes them on the page.
 PROGRAMS = (errors.UnknownHost, errors.UnknownKey, errors.Forbidden, errors.NotAcceptable)
 ELSEWHERE = OPERATION + SCORING + OPEN_INFERENCE + PROGRAMS  # neither an upload nor the page causes them
+# In OpenAPI: service.api.openapi_document adds the schema.
+_REPLY = {"$ref": f"#/components/schemas/{ProblemReply.__name__}"}
+_SOME_ID = "14e5f9959a9946a19daf517d964671c2"
 INTERNAL = Problem(500, "internal", "Something went wrong inside the service")
 CAUSES = (*(problem.slug for problem in PROBLEMS.values()), INTERNAL.slug, HTTP)
 
@@ -187,12 +187,17 @@ def _parameter_detail(parameter_error: dict[str, Any]) -> str:
 
 
 def problem_responses(*kinds: type[Exception]) -> dict[int | str, dict[str, Any]]:
-    """The description of these errors in OpenAPI."""
-    rows = [PROBLEMS[kind] for kind in kinds]
+    """The description of these errors in OpenAPI, with an example of each."""
+    rows = sorted({PROBLEMS[kind] for kind in kinds}, key=lambda row: (row.status, row.title))
     return {
         status: {
-            "description": "; ".join(sorted({row.title for row in rows if row.status == status})),
-            "content": PROBLEM_CONTENT,
+            "description": "; ".join(row.title for row in same),
+            "content": {"application/problem+json": {"schema": _REPLY, "examples": dict(map(_example, same))}},
         }
-        for status in sorted({row.status for row in rows})
+        for status, same in ((status, list(found)) for status, found in groupby(rows, key=lambda row: row.status))
     }
+
+
+def _example(kind: Problem) -> tuple[str, dict[str, Any]]:
+    value = Occurrence(kind, None, _SOME_ID, {}).reply().model_dump(exclude_none=True)
+    return kind.slug, {"summary": kind.title, "value": value}

@@ -17,7 +17,7 @@ from service.settings import Settings
 
 HEADER = "X-API-Key"
 _READING = ("GET", "HEAD", "OPTIONS")
-_REFUSALS = {str(problems.PROBLEMS[kind].status): problems.PROBLEMS[kind].title for kind in reversed(problems.ACCESS)}
+_REFUSALS = problems.problem_responses(*problems.ACCESS)
 
 
 class Need(Enum):
@@ -102,10 +102,8 @@ class AccessPolicy:
                 continue
             for operation in operations.values():
                 operation["security"] = [{"key": []}]
-                for status, words in _REFUSALS.items():
-                    operation["responses"].setdefault(
-                        status, {"description": words, "content": problems.PROBLEM_CONTENT}
-                    )
+                for status, response in _REFUSALS.items():
+                    operation["responses"].setdefault(str(status), response)
 
     def start_page_session(self, request: Request, response: Response) -> None:
         """Set the session cookie with which the page may send requests; does nothing if no keys are required."""

@@ -26,6 +26,7 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
     "PNG, 1.6 million chunks": (lambda: hostile.png_of_chunks(1_600_000), "more than 50000 chunks"),
     "PNG, as many of metadata": (lambda: hostile.png_of_chunks(1_600_000, b"tEXt"), "more than 50000 chunks"),
     "BMP, ends of line": (lambda: hostile.bmp_of_line_ends(50_000, 1000), "bytes for 50000 x 1000"),
+    "BMP, little more than runs can hold": (lambda: hostile.bmp_of_line_ends(400, 1010), "bytes for 400 x 1010"),
     "WebP, a million chunks": (lambda: b"RIFF\0\0\0\0WEBP" + b"what\0\0\0\0" * 1_000_000, "more than 10000 chunks"),
     "TIFF, 2.4 million strips": (lambda: hostile.tiff_of_strips(2_400_000), "more than 50000 strips"),
     "TIFF, a tile of 16k": (lambda: hostile.tiff_of_tiles(16_384), "tiles of 16384 x 16384"),

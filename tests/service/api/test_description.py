@@ -60,6 +60,18 @@ def test_the_openapi_document_describes_bodies_and_problems(client: TestClient) 
     assert "Not a medical device" in json.dumps(document) or "not a medical device" in json.dumps(document)
 
 
+def test_every_refusal_has_an_example_of_its_own(client: TestClient) -> None:
+    responses = client.get("/openapi.json").json()["paths"]["/predict"]["post"]["responses"]
+    named = {problem.slug: problem for problem in PROBLEMS.values()}
+    refused = {int(status): response for status, response in responses.items() if int(status) >= 400}
+    assert {400, 413, 422, 503} <= refused.keys()
+    for status, response in refused.items():
+        for slug, example in response["content"]["application/problem+json"]["examples"].items():
+            shown = ProblemReply.model_validate(example["value"])
+            assert (shown.type, shown.title, shown.status) == (named[slug].type, named[slug].title, status)
+            assert shown.title in response["description"]
+
+
 def test_what_has_a_pattern_has_an_example_that_is_accepted(client: TestClient) -> None:
     """The form of /docs is filled with it; without one, with a random text of the pattern, perhaps a refused one."""
     document = client.get("/openapi.json").json()
