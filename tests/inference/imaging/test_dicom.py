@@ -42,6 +42,9 @@ RESCALED = {"RescaleSlope": 2, "RescaleIntercept": -100}
 # The window's first value is what is stored as 0, its last what is stored as 255.
 WINDOW = {"WindowCenter": 155.5, "WindowWidth": 511}
 MONO = {"photometric": "MONOCHROME2"}
+RAMP = np.resize(np.arange(256, dtype=np.uint8), (HEIGHT, WIDTH))
+# PS3.3, C.11.2.1.2.1: a window of width 2 around 100 shows 99 black and 100 white.
+NARROW = {"WindowCenter": 100, "WindowWidth": 2}
 # name -> the file, what it shows, and by how many grey levels on average it may differ
 READ: dict[str, tuple[bytes, NDArray[np.uint8], float]] = {
     "RGB": (dicom_file(), drawing(), 0),
@@ -57,6 +60,7 @@ READ: dict[str, tuple[bytes, NDArray[np.uint8], float]] = {
     "16 bits of grey": (dicom_file(WIDE_GREY, **MONO), grey(), 0),
     "signed 12 bits": (dicom_file(SIGNED, BitsStored=12, HighBit=11, **MONO), grey(), 1),
     "a rescale and a window": (dicom_file(grey(), **MONO, **RESCALED, **WINDOW), grey(), 0.6),
+    "a narrow window": (dicom_file(RAMP, **MONO, **NARROW), np.where(RAMP < 100, 0, 255).astype(np.uint8), 0),
     "JPEG": (dicom_file(syntax=uid.JPEGBaseline8Bit), drawing(), 4),
     "JPEG of grey": (dicom_file(grey(), syntax=uid.JPEGBaseline8Bit, **MONO), grey(), 2),
     "lossless JPEG": (dicom_file(syntax=uid.JPEGLosslessSV1), drawing(), 0),
