@@ -1,13 +1,16 @@
-"""Bundles that the cache must not delete, and names that it must distinguish."""
+"""Bundles that the cache must not delete, names that it must distinguish, and a disk that refuses."""
 
+import errno
+import os
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from inference.bundle.storage import Bundle
 from inference.domain.model_version import ModelVersion
-from inference.registry.bundle_cache import BundleCache
+from inference.registry.bundle_cache import BundleCache, CacheUnwritable
 from inference.registry.mlflow_registry import Registry
 
 
@@ -49,3 +52,16 @@ def test_no_name_of_a_model_leads_out_of_the_cache(registry: Registry, version: 
     assert recalled is not None
     assert recalled[1].name == name
     assert cache.recall(version.name, "champion") is None
+
+
+def test_a_move_that_the_disk_refuses_is_told_with_its_reason(
+    registry: Registry, version: ModelVersion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only a place that is taken means that another process was faster."""
+
+    def refuse(self: Path, target: Path) -> Path:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(Path, "rename", refuse)
+    with pytest.raises(CacheUnwritable, match=os.strerror(errno.EROFS)):
+        BundleCache(registry.home).fetch(version, registry)
