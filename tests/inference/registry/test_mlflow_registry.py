@@ -92,8 +92,9 @@ def test_the_version_before_is_remembered(registry: Registry, tmp_path: Path) ->
         registry.version("9")
 
 
+@pytest.mark.parametrize("call", ["set_registered_model_tag", "set_registered_model_alias"])
 def test_a_move_that_fails_half_way_forgets_no_version(
-    registry: Registry, fake_bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+    call: str, registry: Registry, fake_bundle: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for _ in range(3):
         registry.publish(fake_bundle, alias="candidate", source="test")
@@ -104,9 +105,10 @@ def test_a_move_that_fails_half_way_forgets_no_version(
         raise MlflowException("The server is gone.")
 
     with monkeypatch.context() as patched:
-        patched.setattr(MlflowClient, "set_registered_model_alias", fail)
+        patched.setattr(MlflowClient, call, fail)
         with pytest.raises(RegistryUnavailable):
             registry.move_alias("champion", "3")
+    assert registry.resolve("champion").version == "2"
     assert registry.previous("champion") == "1"
     registry.move_alias("champion", "3")
     assert registry.roll_back("champion") == "2"

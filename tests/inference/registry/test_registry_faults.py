@@ -61,6 +61,23 @@ def test_artifacts_follow_a_home_that_was_moved(
     assert not registry.home.exists(), "nothing is written where the home was"
 
 
+def test_an_address_that_only_begins_alike_is_not_moved(
+    registry: Registry, version: ModelVersion, tmp_path: Path
+) -> None:
+    beside = f"{registry.home / 'artifacts'}-of-others/model"
+    with closing(sqlite3.connect(registry.home / "mlflow.db")) as database, database:
+        database.execute("UPDATE model_versions SET storage_location = ?", [beside])
+    moved = at(registry.home.rename(tmp_path / "moved to"))
+    assert [each.version for each, _ in moved.versions()] == [version.version]
+    with closing(sqlite3.connect(moved.home / "mlflow.db")) as database:
+        (source,), (location,) = (
+            database.execute("SELECT artifact_location FROM experiments WHERE name = 'lunar'").fetchone(),
+            database.execute("SELECT storage_location FROM model_versions").fetchone(),
+        )
+    assert Path(source) == moved.home / "artifacts"
+    assert location == beside
+
+
 def test_a_copied_home_leaves_its_original_alone(registry: Registry, version: ModelVersion, tmp_path: Path) -> None:
     copy = at(Path(shutil.copytree(registry.home, tmp_path / "copy")))
     before = entries(registry.home)
