@@ -43,6 +43,11 @@ class ProblemReply(BaseModel):
     request_id: str
 
 
+# In OpenAPI: the schema of an error answer, which service.api.openapi_document adds, and the id of every example.
+_REPLY = {"$ref": f"#/components/schemas/{ProblemReply.__name__}"}
+EXAMPLE_ID = "14e5f9959a9946a19daf517d964671c2"
+
+
 @dataclass(frozen=True, slots=True)
 class Occurrence:
     """One problem in one response: the row, what exactly happened, and the headers that the response carries.
@@ -124,9 +129,6 @@ OPEN_INFERENCE = (errors.InvalidInference, errors.UnknownModel)  # of /v2
 # A browser never causes them on the page.
 PROGRAMS = (errors.UnknownHost, errors.UnknownKey, errors.Forbidden, errors.NotAcceptable)
 ELSEWHERE = OPERATION + SCORING + OPEN_INFERENCE + PROGRAMS  # neither an upload nor the page causes them
-# In OpenAPI: service.api.openapi_document adds the schema.
-_REPLY = {"$ref": f"#/components/schemas/{ProblemReply.__name__}"}
-_SOME_ID = "14e5f9959a9946a19daf517d964671c2"
 INTERNAL = Problem(500, "internal", "Something went wrong inside the service")
 CAUSES = (*(problem.slug for problem in PROBLEMS.values()), INTERNAL.slug, HTTP)
 
@@ -199,5 +201,5 @@ def problem_responses(*kinds: type[Exception]) -> dict[int | str, dict[str, Any]
 
 
 def _example(kind: Problem) -> tuple[str, dict[str, Any]]:
-    value = Occurrence(kind, None, _SOME_ID, {}).reply().model_dump(exclude_none=True)
+    value = Occurrence(kind, None, EXAMPLE_ID, {}).reply().model_dump(exclude_none=True)
     return kind.slug, {"summary": kind.title, "value": value}

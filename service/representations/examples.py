@@ -2,10 +2,12 @@
 
 from pydantic.config import JsonDict
 
+from service.http.problems import EXAMPLE_ID
+
 _PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR42mNgAAAAAgABSK+kcQAAAABJRU5ErkJggg=="  # 1 x 1 pixel
 
 PREDICTED: JsonDict = {
-    "request_id": "14e5f9959a9946a19daf517d964671c2",
+    "request_id": EXAMPLE_ID,
     "model": {
         "name": "skin-lesion",
         "version": "1",
@@ -59,5 +61,5 @@ PROBLEM: JsonDict = {
     "title": "The image cannot be read",
     "status": 422,
     "detail": "The JPEG is damaged or truncated.",
-    "request_id": "14e5f9959a9946a19daf517d964671c2",
+    "request_id": EXAMPLE_ID,
 }

@@ -58,17 +58,22 @@ def test_transparent_pixels_are_white(data: bytes) -> None:
     assert rgb[:, 66:].min() >= 252
 
 
-@pytest.mark.parametrize(("transfer", "refused"), [(1, False), (13, False), (16, True), (18, True)])
-def test_high_dynamic_range_is_refused(transfer: int, refused: bool) -> None:
-    """The transfer characteristics of ITU-T H.273: BT.709, sRGB, PQ, HLG."""
+def of_transfer(characteristics: int) -> bytes:
+    """The HEIC file with these transfer characteristics of ITU-T H.273."""
     data = (REFERENCE / "blocks.heic").read_bytes()
     at = data.index(b"nclx") + 6
-    marked = data[:at] + transfer.to_bytes(2, "big") + data[at + 2 :]
-    if not refused:
-        assert decode(marked).rgb.shape == BLOCKS.shape
-        return
+    return data[:at] + characteristics.to_bytes(2, "big") + data[at + 2 :]
+
+
+@pytest.mark.parametrize("characteristics", [16, 18], ids=["PQ", "HLG"])
+def test_high_dynamic_range_is_refused(characteristics: int) -> None:
     with pytest.raises(UnreadableImage, match="high dynamic range"):
-        decode(marked)
+        decode(of_transfer(characteristics))
+
+
+@pytest.mark.parametrize("characteristics", [1, 13], ids=["BT.709", "sRGB"])
+def test_standard_range_is_read(characteristics: int) -> None:
+    assert decode(of_transfer(characteristics)).rgb.shape == BLOCKS.shape
 
 
 def test_avif_is_decoded_by_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
