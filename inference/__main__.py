@@ -51,7 +51,7 @@ def _answer(classifier: Classifier, data: bytes, options: argparse.Namespace) ->
     if not options.explain:
         return prediction_reply(classifier.predict(prepared, outputs), options.lang).model_dump(by_alias=True)
     analysis = classifier.analyse(prepared, outputs, request)
-    return explanation_reply(analysis, options.lang).model_dump(by_alias=True, exclude_none=True)
+    return explanation_reply(analysis, options.lang).model_dump(by_alias=True)
 
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:

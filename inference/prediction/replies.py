@@ -117,15 +117,19 @@ class EvidenceReply(Reply):
     words: str
 
 
+def _is_none(value: object) -> bool:
+    return value is None
+
+
 class ClassMapReply(Reply):
     """Evidence for one class; PNGs in base64, in the geometry of the upright image, longest side at most 1024."""
 
     class_: ClassCode = Field(alias="class")
     method: Method
     peak: float = Field(description="The map's maximum before scaling; 0 when there is no positive evidence")
-    region: EvidenceReply | None = Field(None, description="Absent when the map is empty")
-    heatmap: str | None = Field(None, description="8-bit greyscale PNG")
-    overlay: str | None = Field(None, description="RGB PNG")
+    region: EvidenceReply | None = Field(None, description="Absent when the map is empty", exclude_if=_is_none)
+    heatmap: str | None = Field(None, description="8-bit greyscale PNG", exclude_if=_is_none)
+    overlay: str | None = Field(None, description="RGB PNG", exclude_if=_is_none)
 
 
 class ExplanationReply(PredictionReply):

@@ -56,10 +56,12 @@ class Answers:
         return answer
 
     def _reply(self, analysis: Analysis) -> Answer:
-        if self._explained:
-            reply = explanation_reply(analysis, self._language)
-            return reply.model_dump(mode="json", by_alias=True, exclude_none=True)
-        return prediction_reply(analysis.prediction, self._language).model_dump(mode="json", by_alias=True)
+        reply = (
+            explanation_reply(analysis, self._language)
+            if self._explained
+            else prediction_reply(analysis.prediction, self._language)
+        )
+        return reply.model_dump(mode="json", by_alias=True)
 
 
 def to_line(answer: Answer) -> str:

@@ -41,7 +41,7 @@ class JsonDocument:
         language, coverage = answered.language, answered.coverage
         if answered.explanation:
             explained = ExplainReply(**common, **dict(explanation_reply(answered.analysis, language, coverage)))
-            text = explained.model_dump_json(by_alias=True, exclude_none=True)
+            text = explained.model_dump_json(by_alias=True)
         else:
             predicted = PredictReply(
                 **common, **dict(prediction_reply(answered.analysis.prediction, language, coverage))
