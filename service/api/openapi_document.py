@@ -6,11 +6,17 @@ from typing import Any
 
 from fastapi.routing import APIRoute
 
-from service.http.problems import ProblemReply
+from service.errors import UnknownHost
+from service.http.problems import ProblemReply, problem_responses
 from service.representations.examples import PROBLEM
 
 VARNAMES = "x-enum-varnames"  # openapi-python-client, openapi-generator and others read it
 _SPELLED = {"+": "_plus"}
+_OF_FASTAPI = (
+    "HTTPValidationError",
+    "ValidationError",
+)  # its own error answers, in place of which this service has problems
+_EVERYWHERE = problem_responses(UnknownHost)
 
 
 def operation_id(route: APIRoute) -> str:
@@ -19,9 +25,20 @@ def operation_id(route: APIRoute) -> str:
 
 
 def complete(document: dict[str, Any]) -> None:
-    """Add the schema of problems, which error answers refer to, and names for values that are no identifiers."""
+    """Add the schema of problems, which error answers refer to, and names for values that are no identifiers.
+
+    FastAPI declares an error answer of its own for every path with a parameter; the service never gives it.
+    """
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     schemas[ProblemReply.__name__] = ProblemReply.model_json_schema() | {"examples": [PROBLEM]}
+    for name in _OF_FASTAPI:
+        schemas.pop(name, None)
+    for operation in (each for path in document["paths"].values() for each in path.values()):
+        responses = operation["responses"]
+        if "HTTPValidationError" in str(responses.get("422")):
+            del responses["422"]
+        for status, response in _EVERYWHERE.items():
+            responses.setdefault(str(status), response)
     for schema in _enumerations(document):
         names = [_identifier(value) for value in schema["enum"]]
         if names != [value.upper() for value in schema["enum"]]:

@@ -62,15 +62,24 @@ _BODY: dict[str, Any] = {
     }
 }
 _NAMED = problem_responses(errors.UnknownModel, errors.NoModel)
-_INFER = problem_responses(
-    *problems.OPEN_INFERENCE,
-    errors.TooManyImages,
-    errors.BodyTooLarge,
-    errors.SlowUpload,
-    errors.Overloaded,
-    errors.DeadlineExceeded,
-    errors.NoModel,
-)
+_INFER: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "One row per image. With binary outputs the body is JSON and then their bytes",
+        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+        "headers": {
+            JSON_SIZE: {"description": "Bytes of JSON before the binary outputs", "schema": {"type": "integer"}}
+        },
+    },
+    **problem_responses(
+        *problems.OPEN_INFERENCE,
+        errors.TooManyImages,
+        errors.BodyTooLarge,
+        errors.SlowUpload,
+        errors.Overloaded,
+        errors.DeadlineExceeded,
+        errors.NoModel,
+    ),
+}
 
 router = APIRouter(prefix="/v2", tags=["open inference protocol"])
 

@@ -8,7 +8,7 @@ from fastapi import Request
 from fastapi.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from service.errors import CrossSite, ExpiredPageSession, Forbidden, MissingKey, UnknownKey
+from service.errors import CrossSite, ExpiredPageSession, Forbidden, MissingKey, RateLimited, UnknownKey
 from service.http import problems
 from service.security.key_store import KeyStore
 from service.security.page_session import COOKIE, PageSessions
@@ -18,6 +18,7 @@ from service.settings import Settings
 HEADER = "X-API-Key"
 _READING = ("GET", "HEAD", "OPTIONS")
 _REFUSALS = problems.problem_responses(*problems.ACCESS)
+_REFUSALS_WITHOUT_KEYS = problems.problem_responses(CrossSite, RateLimited)
 
 
 class Need(Enum):
@@ -29,6 +30,8 @@ class Need(Enum):
     KEY = auto()
     ADMIN = auto()
 
+
+_UNCHECKED = (Need.NOTHING, Need.PAGE)  # by the middleware
 
 # By the first part of the path. A path without a row requires a key, so that a forgotten row denies access.
 NEEDS: dict[str, Need] = {
@@ -98,11 +101,12 @@ class AccessPolicy:
         scheme = {"type": "apiKey", "in": "header", "name": HEADER}
         document.setdefault("components", {})["securitySchemes"] = {"key": scheme}
         for path, operations in document["paths"].items():
-            if self.is_open(path):
+            if self.need(path) in _UNCHECKED:
                 continue
             for operation in operations.values():
-                operation["security"] = [{"key": []}]
-                for status, response in _REFUSALS.items():
+                if self._keys.required:
+                    operation["security"] = [{"key": []}]
+                for status, response in (_REFUSALS if self._keys.required else _REFUSALS_WITHOUT_KEYS).items():
                     operation["responses"].setdefault(str(status), response)
 
     def start_page_session(self, request: Request, response: Response) -> None:
@@ -144,7 +148,7 @@ class AuthorizationMiddleware:
         if scope["type"] == "http":
             request, need = Request(scope), self._access.need(scope["path"])
             try:
-                if need not in (Need.NOTHING, Need.PAGE):
+                if need not in _UNCHECKED:
                     await self._access.admit(request, need)
             except problems.ACCESS as error:
                 await problems.respond(request, error)(scope, receive, send)

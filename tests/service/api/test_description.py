@@ -23,12 +23,6 @@ def test_the_schema_knows_the_taxonomy() -> None:
         assert ExplainParameters(target=target).explanation().targets == (CLASSES if target == "all" else (target,))
 
 
-def test_every_problem_has_its_own_slug() -> None:
-    slugs = [problem.slug for problem in PROBLEMS.values()]
-    assert len(set(slugs)) == len(slugs)
-    assert all((problem.status == 503) == (problem.retry_after is not None) for problem in PROBLEMS.values())
-
-
 def test_model_tells_what_is_served(client: TestClient, fake_classifier: Classifier) -> None:
     answer = client.get("/model").json()
     assert answer["model"]["version"] == "1"
@@ -70,6 +64,33 @@ def test_every_refusal_has_an_example_of_its_own(client: TestClient) -> None:
             shown = ProblemReply.model_validate(example["value"])
             assert (shown.type, shown.title, shown.status) == (named[slug].type, named[slug].title, status)
             assert shown.title in response["description"]
+
+
+def test_every_error_is_a_problem(client: TestClient) -> None:
+    """Except what the probes of an orchestrator get. FastAPI would declare an error answer of its own."""
+    document = client.get("/openapi.json").json()
+    of_probes = {("/health/ready", "503"), ("/health/startup", "503")}
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            for status, response in operation["responses"].items():
+                if int(status) >= 400 and (path, status) not in of_probes:
+                    schema = response["content"]["application/problem+json"]["schema"]
+                    assert schema == {"$ref": "#/components/schemas/ProblemReply"}, (path, status)
+    assert "HTTPValidationError" not in json.dumps(document)
+
+
+def test_every_refusal_is_declared(client: TestClient) -> None:
+    """Without keys: another site, too many requests, another host name."""
+    paths = client.get("/openapi.json").json()["paths"]
+    for path, method in (("/invocations", "post"), ("/model", "get"), ("/v2/models/{name}/infer", "post")):
+        assert {"400", "403", "429"} <= paths[path][method]["responses"].keys(), path
+    assert "429" not in paths["/health/live"]["get"]["responses"]
+
+
+def test_a_binary_answer_is_declared(client: TestClient) -> None:
+    answer = client.get("/openapi.json").json()["paths"]["/v2/models/{name}/infer"]["post"]["responses"]["200"]
+    assert answer["content"].keys() == {"application/json", "application/octet-stream"}
+    assert answer["headers"].keys() == {"Inference-Header-Content-Length"}
 
 
 def test_what_has_a_pattern_has_an_example_that_is_accepted(client: TestClient) -> None:
