@@ -84,7 +84,11 @@ class Settings(RegistrySettings):
         description="Mix of diagnoses that answers are re-weighted for: `ham10000`, `uniform`, or seven numbers for "
         "akiec, bcc, bkl, df, mel, nv, vasc; default: the model's own",
     )
-    examples_dir: Path | None = Field(None, description="Images the page offers as examples; default: drawn lesions")
+    examples_dir: Path | None = Field(
+        None,
+        description="Folder of example images for the page: its first dozen JPEG, PNG, WebP, BMP or AVIF files by "
+        "name; default: drawn lesions",
+    )
     max_body_bytes: int = Field(20_000_000, gt=0, description="Largest upload")
     max_uploads: int = Field(64, gt=0, description="Uploads of one key or address that may arrive at once")
     max_upload_bytes: int = Field(

@@ -9,6 +9,18 @@ from inference.imaging import tiff
 FORMATS = ("JPEG", "PNG", "WebP", "BMP", "TIFF", "HEIC", "AVIF")
 OPTIONAL = {"DICOM": "pydicom"}  # the package that reads it; an extra of the same name, in small letters, installs it
 
+# How files of a format are usually called. Where files are named one by one, the content alone decides.
+SUFFIXES = {
+    "JPEG": (".jpg", ".jpeg"),
+    "PNG": (".png",),
+    "WebP": (".webp",),
+    "BMP": (".bmp",),
+    "TIFF": (".tif", ".tiff"),
+    "HEIC": (".heic", ".heif"),
+    "AVIF": (".avif",),
+    "DICOM": (".dcm",),
+}
+
 _MAGIC = (
     (b"\xff\xd8\xff", "JPEG"),
     (b"\x89PNG\r\n\x1a\n", "PNG"),

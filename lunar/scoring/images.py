@@ -8,12 +8,13 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 
+from inference.imaging import file_format
 from inference.imaging.errors import ImageTooLarge
 
 STDIN = "-"
 MOST_BYTES = 20_000_000  # of an image, as the service takes them unless LUNAR_MAX_BODY_BYTES says otherwise
 # Of files in a folder. A file that is named itself may be called anything: its content decides.
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".heic", ".heif", ".avif", ".dcm"})
+SUFFIXES = frozenset(chain.from_iterable(file_format.SUFFIXES.values()))
 _PATTERN = frozenset("*?[")
 
 

@@ -1,12 +1,14 @@
-"""Example images of the page: the image files of one folder."""
+"""Example images of the page: the image files of one folder that a browser can show."""
 
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
+from inference.imaging.file_format import SUFFIXES
 from service.errors import NoImage
 
 DRAWN = Path(__file__).resolve().parents[2] / "static" / "examples"
-_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
+_SHOWN = ("JPEG", "PNG", "WebP", "BMP", "AVIF")  # by every browser; the page shows the files as they are
+_SUFFIXES = frozenset(chain.from_iterable(SUFFIXES[name] for name in _SHOWN))
 _MAX_NAMES = 12
 
 

@@ -1,6 +1,8 @@
 """Formats are named by their content: what is accepted, and what a client should be told that it sent."""
 
+import ast
 import io
+import re
 
 import numpy as np
 import pytest
@@ -9,7 +11,8 @@ from PIL import Image
 
 from inference.imaging.decoding import decode
 from inference.imaging.errors import UnreadableImage, UnsupportedFormat
-from inference.imaging.file_format import identify
+from inference.imaging.file_format import FORMATS, OPTIONAL, SUFFIXES, identify, media_type
+from tests.support.paths import ROOT
 
 
 def ftyp(major: bytes, *others: bytes) -> bytes:
@@ -87,3 +90,19 @@ def test_sensor_data_are_not_a_photo(photometric: int) -> None:
     tifffile.imwrite(buffer, np.zeros(shape, np.uint16), photometric=photometric, metadata=None)
     with pytest.raises(UnsupportedFormat, match="camera raw"):
         decode(buffer.getvalue())
+
+
+def test_every_format_has_its_suffixes_wherever_files_are_chosen_by_name() -> None:
+    """The page's script, the page's choice of files and the example for Spark have lists of their own."""
+    assert tuple(SUFFIXES) == (*FORMATS, *OPTIONAL)
+    suffixes = [suffix for of_format in SUFFIXES.values() for suffix in of_format]
+    pattern = re.search(r"const IMAGE = /(.*)/i;", (ROOT / "static/folders.js").read_text())
+    assert pattern
+    assert [suffix for suffix in (*suffixes, ".txt", ".gif") if re.search(pattern[1], f"a{suffix}")] == suffixes
+    accepted = re.search('accept="(.*?)"', (ROOT / "templates/page.html").read_text())
+    assert accepted
+    assert {*accepted[1].split(",")} == {*map(media_type, SUFFIXES), "image/heif", *SUFFIXES["DICOM"]}
+    spark = re.search(r"^SUFFIXES = (.*)$", (ROOT / "examples/score_with_spark.py").read_text(), re.MULTILINE)
+    assert spark
+    without_dicom = [suffix.removeprefix(".") for suffix in suffixes if suffix not in SUFFIXES["DICOM"]]
+    assert list(ast.literal_eval(spark[1])) == without_dicom

@@ -1,6 +1,7 @@
 """The examples of the page: pictures that may be analysed without an upload, and nothing else of the folder."""
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,14 @@ def test_nothing_but_examples_can_be_asked_for(
     response = client.post("/result", params={"example": name})
     assert response.status_code == 400
     assert LOCALES["es"].texts["problems"]["no-image"]["title"] in response.text
+
+
+def test_examples_are_what_every_browser_shows(open_client: Callable[..., TestClient], tmp_path: Path) -> None:
+    names = ["a.jpg", "b.JPEG", "c.png", "d.webp", "e.bmp", "f.avif", "g.tif", "h.heic", "i.dcm"]
+    for name in names:
+        (tmp_path / name).write_bytes(lesion())
+    page = open_client(examples_dir=tmp_path).get("/").text
+    assert re.findall('data-example="/examples/(.*?)"', page) == names[:6]
 
 
 def test_a_name_that_is_no_text_is_no_example(open_client: Callable[..., TestClient], tmp_path: Path) -> None:
