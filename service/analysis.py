@@ -12,7 +12,7 @@ from inference.explainers.class_maps import ExplanationRequest
 from inference.imaging.test_time_augmentation import ViewCount
 from inference.prediction.classifier import Analysis
 from service.http.disconnect import cancel_on_disconnect
-from service.http.uploads import Upload, Uploads
+from service.http.upload_bounds import Upload, Uploads
 from service.serving.inference_scheduler import InferenceScheduler
 from service.serving.model_manager import ModelManager
 from service.serving.served_model import ServedModel

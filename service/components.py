@@ -9,7 +9,7 @@ from fastapi import Depends, Request
 from inference.registry.mlflow_registry import Registry
 from service.analysis import RequestAnalyzer
 from service.http import problems
-from service.http.uploads import Uploads
+from service.http.upload_bounds import Uploads
 from service.observability.metrics import Metrics
 from service.observability.tracing import open_tracing
 from service.security.authorization import AccessPolicy

@@ -11,7 +11,7 @@ from inference.mlflow_model.scoring import Row, ScoringParameters, answer, read_
 from service.analysis import Answer
 from service.components import Components
 from service.errors import TooManyImages
-from service.http.uploads import Upload
+from service.http.upload_bounds import Upload
 from service.serving.served_model import ServedModel
 
 MAX_IMAGES = 100  # about what the default deadline allows a large network on two cores: three a second

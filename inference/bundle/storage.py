@@ -32,6 +32,7 @@ REFERENCE = "reference.json"
 UNCERTAINTY = "uncertainty.json"
 MAPS = "maps.json"
 SUBGROUPS = "subgroups.json"
+CONFIG = "config.json"  # of the training run
 UNIT_TOLERANCE = 0.01  # of the length of a unit vector in float16, which has three decimal digits
 BLOCK_BYTES = 16_000_000
 

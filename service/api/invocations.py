@@ -13,9 +13,9 @@ from service import errors
 from service.api.scoring_request import FORMS, ScoringRequest, parse_scoring_request
 from service.components import InjectedComponents
 from service.http import problems
+from service.http.image_form import read_body
 from service.http.problems import problem_responses
-from service.http.upload import read_body
-from service.http.uploads import Upload
+from service.http.upload_bounds import Upload
 from service.scoring import MAX_IMAGES, score
 
 _RECORD = {"type": "object", "required": [IMAGE], "properties": {IMAGE: {"description": "base64 of an image file"}}}

@@ -20,9 +20,9 @@ from service.api.schemas import ExplainParameters, ModelReply, PredictParameters
 from service.components import Components, InjectedComponents
 from service.http import problems
 from service.http.content_language import negotiate as negotiate_language
+from service.http.image_form import FIELD, read_form
 from service.http.problems import problem_responses
-from service.http.upload import FIELD, read_form
-from service.http.uploads import Upload
+from service.http.upload_bounds import Upload
 from service.representations.documents import ExplainReply, PredictReply
 from service.representations.negotiation import negotiate, offered
 from service.representations.representation import Answered, Representation, Route

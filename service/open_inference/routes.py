@@ -11,9 +11,9 @@ from inference.mlflow_model.signature import IMAGE
 from service import errors
 from service.components import Components, InjectedComponents
 from service.http import problems
+from service.http.image_form import read_body
 from service.http.problems import problem_responses
-from service.http.upload import read_body
-from service.http.uploads import Upload
+from service.http.upload_bounds import Upload
 from service.open_inference.inference_reply import write_reply
 from service.open_inference.inference_request import InferenceRequest, read_request
 from service.open_inference.tensors import OUTPUTS

@@ -18,8 +18,8 @@ from inference.prediction.classifier import UNRELIABLE
 from inference.prediction.messages import DISCLAIMER, WARNINGS
 from inference.prediction.replies import ModelName
 from service.http.content_language import negotiate
+from service.http.image_form import FIELD
 from service.http.problems import Occurrence
-from service.http.upload import FIELD
 from service.page import charts
 from service.page.example_images import Examples
 from service.page.localization import Locale, load_locales

@@ -17,8 +17,8 @@ from service import errors
 from service.analysis import ImageRequest
 from service.components import Components, InjectedComponents
 from service.http import problems
-from service.http.upload import read_form
-from service.http.uploads import Upload
+from service.http.image_form import read_form
+from service.http.upload_bounds import Upload
 from service.page.renderer import InjectedPage, Outcome, PageRenderer, view_count
 from service.page.result_view import ResultView, draw_pictures, result_view
 from service.page.uploaded_picture import is_shown_alike

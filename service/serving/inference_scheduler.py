@@ -1,4 +1,4 @@
-"""Schedules the steps of one analysis (prepare, run, analyse) in bounded threads, with a deadline."""
+"""Schedules the steps of one analysis: prepare (decoders), run (the batcher), analyse, each in bounded workers."""
 
 import asyncio
 import os

@@ -18,6 +18,7 @@ from inference.bundle.out_of_distribution import OodDetector
 from inference.bundle.replacement import replace_bundle
 from inference.bundle.storage import (
     CARD,
+    CONFIG,
     CURVES,
     MAPS,
     OOD_COMPONENTS,
@@ -46,7 +47,6 @@ TOLERANCE = 1e-4  # largest allowed difference of a probability
 GOLDEN_CASES = 3
 # Grad-CAM++ divides by 2 + w mean(A), which must be positive; features after a swish are >= -0.2785.
 LARGEST_HEAD_WEIGHT = 2 / 0.2785
-CONFIG = "config.json"
 PACKAGES = ("keras", "openvino", "numpy", "opencv-python-headless", "pillow")
 UNTRAINED_THRESHOLDS = Thresholds(moderate=0.1, high=0.5)
 

@@ -7,14 +7,12 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from inference.bundle.storage import Bundle
+from inference.bundle.storage import CONFIG, Bundle
 from training.config import Config, InvalidConfig
 from training.data.data_split import DataSplit
 from training.data.extra_images import read_ids
 from training.data.ham10000 import InvalidDataset, read_rows
 from training.data.splits import read_split
-
-CONFIG = "config.json"  # in the bundle
 
 
 def read_origin(bundle: Bundle, data: Path) -> tuple[Config, DataSplit]:

@@ -10,7 +10,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from inference.prediction.classifier import Classifier
-from service.http.uploads import Uploads
+from service.http.upload_bounds import Uploads
 from tests.support.lesion_images import lesion
 from tests.support.locales import LOCALES
 

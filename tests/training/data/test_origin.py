@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from inference.bundle.storage import CONFIG as ORIGIN
 from inference.bundle.storage import Bundle, open_bundle
 from lunar.validation.overlap import find_overlap
 from tests.support.drawn_run import CONFIG
@@ -14,7 +15,6 @@ from training.config import InvalidConfig
 from training.config_file import load
 from training.data.data_split import Folds, Split
 from training.data.ham10000 import ImageRecord, InvalidDataset
-from training.data.origin import CONFIG as ORIGIN
 from training.data.origin import read_origin, trained_images
 
 OTHERS = """

@@ -7,7 +7,7 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
 from service.errors import BrokenUpload, NoImage, SeveralImages
-from service.http.uploads import Upload
+from service.http.upload_bounds import Upload
 
 FIELD = "file"
 

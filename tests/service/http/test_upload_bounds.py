@@ -9,8 +9,8 @@ from fastapi import Request
 from starlette.requests import ClientDisconnect
 
 from service.errors import BodyTooLarge, Overloaded, SlowUpload
-from service.http import uploads
-from service.http.uploads import Upload, Uploads
+from service.http import upload_bounds
+from service.http.upload_bounds import Upload, Uploads
 from service.settings import Settings
 
 LIMITS = {"max_body_bytes": 1000, "max_upload_bytes": 4000, "max_uploads": 3, "min_upload_rate": 100}
@@ -39,7 +39,7 @@ class Client:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     clock = SimpleNamespace(now=0.0)
-    monkeypatch.setattr(uploads, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    monkeypatch.setattr(upload_bounds, "time", SimpleNamespace(monotonic=lambda: clock.now))
     return clock
 
 
@@ -70,7 +70,7 @@ def test_an_upload_that_stalls_is_refused_although_it_was_fast(
     bounds: Uploads, clock: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It waits in real time, for as long as the constant says."""
-    monkeypatch.setattr(uploads, "STALL_S", 0.05)
+    monkeypatch.setattr(upload_bounds, "STALL_S", 0.05)
     with bounds.open("a") as upload, pytest.raises(SlowUpload):
         asyncio.run(read(upload, Client(clock, b"x" * 900, ends=False)))
 
