@@ -12,7 +12,7 @@ const COLUMNS = [
  * which is what a spreadsheet of that language opens. A file's name is never taken for a formula.
  */
 export function toCsv(images) {
-  const comma = document.documentElement.lang === "es";
+  const comma = (1.5).toLocaleString(document.documentElement.lang).includes(",");
   const write = (value) => (typeof value === "number" && comma ? String(value).replace(".", ",") : String(value ?? ""));
   const lines = images.map(({ name, answer, views, problem }) => {
     const { prediction, risk, probabilities, warnings, model, request_id } = answer ?? {};

@@ -32,7 +32,7 @@ class Diagnosis:
 
     def name(self, language: Language) -> str:
         """The name in a language."""
-        return self.es if language == "es" else self.en
+        return {"es": self.es, "en": self.en}[language]
 
 
 # Grouping and codes of the data set: Tschandl, Rosendahl, Kittler, Scientific Data 5, 180161 (2018).

@@ -63,10 +63,14 @@ PLACES: dict[Language, tuple[tuple[str, str, str], ...]] = {
         ("lower left", "lower centre", "lower right"),
     ),
 }
+OF_THE_IMAGE: dict[Language, str] = {
+    "es": "{place}, {share}\u202f% de la imagen",
+    "en": "{place}, {share}% of the image",
+}
 
 
 def describe_evidence(evidence: Evidence, language: Language) -> str:
     """Where the evidence lies, such as "centre-left, 12% of the image"."""
     place = PLACES[language][min(2, int(evidence.y * 3))][min(2, int(evidence.x * 3))]
     share = max(1, round(evidence.share * 100))
-    return f"{place}, {share}\u202f% de la imagen" if language == "es" else f"{place}, {share}% of the image"
+    return OF_THE_IMAGE[language].format(place=place, share=share)

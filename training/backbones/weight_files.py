@@ -78,12 +78,17 @@ def _is_download(error: Exception) -> bool:
 
 
 def _explain(class_name: str, name: str, error: Exception) -> str:
-    """One line: the file, its hash, and where to put it."""
+    """One line: the file, its hash (of EfficientNets), and where to put it."""
+    folder = Path(os.environ.get("KERAS_HOME", "~/.keras")) / "models"
+    if not class_name.startswith("EfficientNet"):
+        return (
+            f"The ImageNet weights of {name} cannot be downloaded ({error}). Put the file into {folder}, or name "
+            'one in the configuration: weights = "path/to/file".'
+        )
     family = "efficientnet_v2" if "V2" in class_name else "efficientnet"
     source = import_module(f"keras.src.applications.{family}")  # Keras 3.15 keeps the hashes there
     variant = name.rpartition("-")[2]
     file = f"{name if 'V2' in class_name else name.replace('-', '')}_notop.h5"
-    folder = Path(os.environ.get("KERAS_HOME", "~/.keras")) / "models"
     return (
         f"The ImageNet weights of {name} cannot be downloaded ({error}). Put {file} (hash "
         f"{source.WEIGHTS_HASHES[_key(source.WEIGHTS_HASHES, variant)][1]}) from {source.BASE_WEIGHTS_PATH}{file} into "

@@ -48,6 +48,8 @@ def test_words(left: int, top: int, english: str, spanish: str) -> None:
     assert found is not None
     assert describe_evidence(found, "en") == english
     assert describe_evidence(found, "es") == spanish
+    with pytest.raises(KeyError):
+        describe_evidence(found, "de")  # type: ignore[arg-type]
 
 
 def test_the_region_of_an_explanation_is_in_pixels_of_the_upright_image(fake_classifier: Classifier) -> None:

@@ -25,7 +25,6 @@ def test_every_backbone_is_a_flat_graph_from_pixels_to_a_feature_map(name: str) 
     assert 224 <= row.size <= 480
     assert "arXiv" in row.citation and "Apache-2.0" in row.citation
     assert not [layer.name for layer in model.layers if isinstance(layer, keras.Model)]
-    assert model.layers[-1].name == "top_activation"
     assert model.input.shape == (None, 64, 64, 3) and model.input.dtype == "float32"
     assert model.output.shape[:3] == (None, 2, 2) and model.output.dtype == "float32"
     if name in LARGE:
@@ -38,7 +37,7 @@ def test_every_backbone_is_a_flat_graph_from_pixels_to_a_feature_map(name: str) 
     # Relative: random weights without batch statistics let the signal of EfficientNet B0-B4 fade to 1e-5.
     assert np.abs(features[0] - features[1]).max() > 0.01 * np.abs(features).max() > 0
     # Pixels enter as 0..255. A stem that saw them unscaled would give values in the thousands.
-    stem = keras.Model(model.input, model.get_layer("stem_conv").output)
+    stem = keras.Model(model.input, next(each for each in model.layers if isinstance(each, keras.layers.Conv2D)).output)
     assert 0.01 < np.abs(np.asarray(stem(images, training=False))).max() < 20
 
 
