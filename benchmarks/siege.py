@@ -75,8 +75,8 @@ async def _siege(
     address: str, process: "subprocess.Popen[bytes]", key: str, bad_key: str, *, seconds: float, rounds: int
 ) -> dict[str, object]:
     image = lesion(width=600, height=450)
-    async with httpx2.AsyncClient(base_url=address, timeout=LIMIT_S) as visitor:
-        cookie = (await visitor.get("/")).headers["set-cookie"].partition(";")[0]
+    async with httpx2.AsyncClient(base_url=address, timeout=LIMIT_S) as browser:
+        cookie = (await browser.get("/")).headers["set-cookie"].partition(";")[0]
     attackers, got = Attackers(address, cookie, bad_key), Counter[str]()
     quiet, besieged = Tally(), Tally()
     await _ask_for(address, seconds, Tally(), key, image)  # warms up

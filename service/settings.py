@@ -19,11 +19,11 @@ from inference.settings import RegistrySettings, unknown_variables, variables_of
 OFF = "off"
 MOST_PROXIES = 256  # addresses of a trusted network; whoever has more is warned
 REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
-# Variables of training, tests and docker-compose.yml, which may stand in the same environment.
+# Variables of training, tests, examples and docker-compose.yml, which may stand in the same environment.
 OTHERS = (
     *("LUNAR_DATA", "LUNAR_COMMIT", "LUNAR_CHROMIUM", "LUNAR_FUZZ", "LUNAR_SOAK_S"),
     *("LUNAR_REPOSITORY", "LUNAR_NOTEBOOK_CONFIG", "LUNAR_NOTEBOOK_FETCH"),
-    *("LUNAR_DICOM_PORT", "LUNAR_LOCK", "LUNAR_ORTHANC_PORT"),
+    *("LUNAR_DICOM_PORT", "LUNAR_KEY", "LUNAR_LOCK", "LUNAR_ORTHANC_PORT", "LUNAR_URL"),
     *("LUNAR_BIND", "LUNAR_FRONT_SUBNET", "LUNAR_GPU_MEMORY", "LUNAR_GRAFANA_PORT", "LUNAR_HTTPS_PORT"),
     *("LUNAR_HTTP_PORT", "LUNAR_SERVICE_MEMORY", "LUNAR_TLS", "LUNAR_TRAINING_CONFIG", "LUNAR_TRAINING_MEMORY"),
 )

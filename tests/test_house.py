@@ -16,7 +16,7 @@ TEXTS = {".py", ".md", ".toml", ".html", ".css", ".js", ".json", ".yml", ".yaml"
 FUNCTION_LINES, FILE_LINES, TEST_FILE_LINES = 40, 250, 300
 RETIRED_WORDS = (
     *("dossier", "findings", "course", "teach", "wish", "lane"),
-    *("visit", "presence", "novelty", "material", "spoilers"),
+    *("visit", "visits", "presence", "novelty", "material", "spoilers"),
 )
 # Fixed by the HTTP contract and by the format of bundles.
 FIXED_NAMES = re.compile(r"expired-visit|novelty\\?\.(npz|json)")

@@ -3,7 +3,6 @@
 import errno
 import os
 import re
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -21,7 +20,7 @@ _SECRETS = ("MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")
 _ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_LOGGING_LEVEL": "WARNING",
-    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",  # stderr is for the log alone
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",  # MLflow 3.17 would draw it into the log
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",  # the default, 7 retries with back-off, takes minutes to fail
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",  # seconds without receiving a byte
     "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",  # loading an artifact must not run its code
@@ -35,8 +34,6 @@ def configure_mlflow() -> None:
     """
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
-    if not sys.stderr.isatty():  # MLflow 3.17 would draw its bar of a download into the log
-        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 
 @contextmanager

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from inference.registry.mlflow_registry import MAX_BUNDLE_BYTES
 from inference.runtimes.cpu_features import CPUINFO, sums_int8_exactly
-from lunar.doctor.finding import Finding
+from lunar.doctor.check_result import CheckResult
 
 _SHOWN_FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "amx_int8", "avx512_bf16", "amx_bf16")
 
 
-def processor() -> Finding:
+def processor() -> CheckResult:
     """Its name, its cores, and the instructions that decide speed and precision."""
     try:
         text = CPUINFO.read_text(encoding="ascii", errors="replace")
@@ -24,24 +24,24 @@ def processor() -> Finding:
     cores = f"{len(os.sched_getaffinity(0))} of {os.cpu_count()} cores"
     words = f"{values.get('model name', platform.machine())}, {cores}, {', '.join(flags) or 'no known extensions'}"
     if "avx2" not in flags:
-        return Finding("processor", "warning", f"{words}; without AVX2 it will be slow")
+        return CheckResult("processor", "warning", f"{words}; without AVX2 it will be slow")
     exact = "sums int8 exactly" if sums_int8_exactly() else "does not sum int8 exactly, so fp32 is used"
-    return Finding("processor", "ok", f"{words}; {exact}")
+    return CheckResult("processor", "ok", f"{words}; {exact}")
 
 
-def disk(home: Path) -> Finding:
+def disk(home: Path) -> CheckResult:
     """Free space where the registry and the cache are."""
     try:
         whole = home.resolve()
         place = next(folder for folder in (whole, *whole.parents) if folder.exists())
         free = shutil.disk_usage(place).free
     except (OSError, RuntimeError) as error:  # a folder that may not be entered, a circle of links
-        return Finding("disk", "failed", f"LUNAR_HOME cannot be used: {error}")
+        return CheckResult("disk", "failed", f"LUNAR_HOME cannot be used: {error}")
     if not place.is_dir():
-        return Finding("disk", "failed", f"LUNAR_HOME cannot be used: {place} is no folder")
+        return CheckResult("disk", "failed", f"LUNAR_HOME cannot be used: {place} is no folder")
     words = f"{free / 1e9:.1f} GB free at {place}"
     if not os.access(place, os.W_OK):
-        return Finding("disk", "failed", f"{place} cannot be written")
+        return CheckResult("disk", "failed", f"{place} cannot be written")
     if free < MAX_BUNDLE_BYTES:
-        return Finding("disk", "warning", f"{words}; a bundle may have {MAX_BUNDLE_BYTES / 1e9:.0f} GB")
-    return Finding("disk", "ok", words)
+        return CheckResult("disk", "warning", f"{words}; a bundle may have {MAX_BUNDLE_BYTES / 1e9:.0f} GB")
+    return CheckResult("disk", "ok", words)

@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 class ModelManager:
     """Follows the alias of the served model and, if the settings name one, that of the shadow. `current` never blocks.
 
-    Only the thread that `start` starts talks to the registry, so that no request waits for a slow registry.
+    Only the thread that `start` starts asks the registry, so that no request waits for a slow registry.
     """
 
     def __init__(self, registry: Registry, settings: Settings, metrics: Metrics) -> None:

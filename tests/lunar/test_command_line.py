@@ -166,8 +166,8 @@ def test_the_doctor_names_a_home_that_cannot_be_used(tmp_path: Path, monkeypatch
     (tmp_path / "file").write_text("")
     (tmp_path / "circle").symlink_to(tmp_path / "circle")
     for home in ("file", "file/home", "circle/home"):
-        finding = machine.disk(tmp_path / home)
-        assert (finding.level, finding.words[:25]) == ("failed", "LUNAR_HOME cannot be used")
+        result = machine.disk(tmp_path / home)
+        assert (result.level, result.words[:25]) == ("failed", "LUNAR_HOME cannot be used")
 
     def refuse(_: Path) -> bool:
         raise PermissionError(13, "Permission denied")

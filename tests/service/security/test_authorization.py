@@ -1,4 +1,4 @@
-"""Who may ask what, on a fake runtime: the page's visits, other sites, and what the settings open."""
+"""Path-based authorization, on a fake runtime: page sessions, other sites, and what the settings open."""
 
 import re
 import time
@@ -102,7 +102,7 @@ def test_a_session_ends_and_the_refusal_brings_the_next(open_client: OPEN, monke
     assert slug(client, "/predict", headers={"Cookie": response.headers["set-cookie"].partition(";")[0]}) == "answered"
 
 
-def test_visits_survive_a_restart_only_with_a_secret(open_client: OPEN) -> None:
+def test_page_sessions_survive_a_restart_only_with_a_secret(open_client: OPEN) -> None:
     for secret, outcome in ((SecretStr(SECRET), "answered"), (None, "expired-visit")):
         first, second = (open_client(keys=KEYS["keys"], secret=secret) for _ in range(2))
         first.get("/")

@@ -7,7 +7,7 @@ Level = Literal["ok", "warning", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class CheckResult:
     """What was looked at, how it is, and in words. A failed one keeps the service from answering."""
 
     subject: str
