@@ -9,8 +9,8 @@ import limits
 class MovingWindow:
     """The requests of each name within the window. Names without one are forgotten at the next request of anybody.
 
-    The memory storage of limits 5.8 goes through every name in a thread call of its own at each request, and keeps the names
-    until then; many addresses make that slow.
+    The memory storage of limits 5.8 goes through every name in a thread call of its own at each request, and keeps the
+    names until then; many addresses make that slow.
     """
 
     def __init__(self, limit: limits.RateLimitItem) -> None:

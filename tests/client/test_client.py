@@ -38,7 +38,10 @@ def test_its_replies_have_the_fields_of_the_api(starter_service: str) -> None:
 
 def test_an_image_is_classified_and_explained(client: LunarClient, tmp_path: Path) -> None:
     (path := tmp_path / "lesion.png").write_bytes(LESION)
-    reply, explained = client.predict(path, tta=2), client.explain(LESION, target="mel", render="overlay")
+    reply = client.predict(path, tta=2, coverage=0.8)
+    explained = client.explain(LESION, target="mel", render="overlay", coverage=0.95)
+    assert reply.prediction_set and explained.prediction_set
+    assert (reply.prediction_set.coverage, explained.prediction_set.coverage) == (0.8, 0.95)
     assert sum(reply.probabilities.values()) == pytest.approx(1)
     assert reply.prediction.name in ("Melanoma", "Vascular lesion") or reply.prediction.name.isascii()
     explained.explanations[0].save_overlay(tmp_path / "overlay.png")
@@ -61,7 +64,7 @@ def test_several_images_keep_their_order_and_a_bad_one_its_error(client: LunarCl
 def test_the_asynchronous_client_gives_the_same(starter_service: str, client: LunarClient) -> None:
     async def classify() -> list[object]:
         async with AsyncLunarClient(starter_service, language="en", timeout_s=LIMIT_S) as lunar:
-            explained = await lunar.explain(LESION)
+            explained = await lunar.explain(LESION, coverage=0.9)
             return [
                 explained.prediction,
                 *[outcome.reply.prediction async for outcome in lunar.predict_many([LESION] * 3, concurrency=2)],

@@ -10,7 +10,7 @@ import httpx
 
 from lunar_client import messages
 from lunar_client.errors import LunarError
-from lunar_client.messages import Image, Language, Method, Render, Target, Views
+from lunar_client.messages import Coverage, Image, Language, Method, Render, Target, Views
 from lunar_client.outcome import Outcome
 from lunar_client.replies import ExplainReply, ModelReply, PredictReply
 from lunar_client.retries import Retries
@@ -35,9 +35,12 @@ class AsyncLunarClient:
         self._language = language
         self._retries = retries or Retries()
 
-    async def predict(self, image: Image, *, tta: Views | None = None) -> PredictReply:
+    async def predict(
+        self, image: Image, *, tta: Views | None = None, coverage: Coverage | None = None
+    ) -> PredictReply:
         """Classify an image: bytes, or the path of a file. Raises LunarError, OSError."""
-        request = await asyncio.to_thread(messages.classification, "/predict", image, lang=self._language, tta=tta)
+        parameters = {"tta": tta, "coverage": coverage}
+        request = await asyncio.to_thread(messages.classification, "/predict", image, lang=self._language, **parameters)
         return messages.read(await self._send(request), PredictReply)
 
     async def explain(
@@ -45,12 +48,13 @@ class AsyncLunarClient:
         image: Image,
         *,
         tta: Views | None = None,
+        coverage: Coverage | None = None,
         method: Method | None = None,
         target: Target | None = None,
         render: Render | None = None,
     ) -> ExplainReply:
         """Classify an image and explain the answer with heat maps. Raises LunarError, OSError."""
-        parameters = {"tta": tta, "method": method, "target": target, "render": render}
+        parameters = {"tta": tta, "coverage": coverage, "method": method, "target": target, "render": render}
         request = await asyncio.to_thread(messages.classification, "/explain", image, lang=self._language, **parameters)
         return messages.read(await self._send(request), ExplainReply)
 

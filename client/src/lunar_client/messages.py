@@ -13,6 +13,7 @@ from lunar_client.replies import ClassCode, Problem, Reply
 Image = bytes | str | PathLike[str]  # the content of an image file, or its path
 Language = Literal["es", "en"]
 Views = Literal[1, 2, 4, 8]
+Coverage = float  # of prediction sets: 0.8, 0.9 or 0.95
 Method = Literal["gradcam++", "gradcam", "all"]
 Target = ClassCode | Literal["all"]
 Render = Literal["both", "heatmap", "overlay"]
@@ -26,7 +27,7 @@ def options(base_url: str, key: str | None, timeout_s: float) -> dict[str, Any]:
     return {"base_url": base_url, "headers": headers, "timeout": timeout_s}
 
 
-def classification(path: str, image: Image, **parameters: "str | int | None") -> dict[str, Any]:
+def classification(path: str, image: Image, **parameters: "str | float | None") -> dict[str, Any]:
     """A request with an image, as httpx takes it. Raises OSError."""
     content = image if isinstance(image, bytes) else Path(image).read_bytes()
     given = {name: value for name, value in parameters.items() if value is not None}

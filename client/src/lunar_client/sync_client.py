@@ -11,7 +11,7 @@ import httpx
 
 from lunar_client import messages
 from lunar_client.errors import LunarError
-from lunar_client.messages import Image, Language, Method, Render, Target, Views
+from lunar_client.messages import Coverage, Image, Language, Method, Render, Target, Views
 from lunar_client.outcome import Outcome
 from lunar_client.replies import ExplainReply, ModelReply, PredictReply
 from lunar_client.retries import Retries
@@ -36,9 +36,9 @@ class LunarClient:
         self._language = language
         self._retries = retries or Retries()
 
-    def predict(self, image: Image, *, tta: Views | None = None) -> PredictReply:
+    def predict(self, image: Image, *, tta: Views | None = None, coverage: Coverage | None = None) -> PredictReply:
         """Classify an image: bytes, or the path of a file. Raises LunarError, OSError."""
-        request = messages.classification("/predict", image, lang=self._language, tta=tta)
+        request = messages.classification("/predict", image, lang=self._language, tta=tta, coverage=coverage)
         return messages.read(self._send(request), PredictReply)
 
     def explain(
@@ -46,12 +46,13 @@ class LunarClient:
         image: Image,
         *,
         tta: Views | None = None,
+        coverage: Coverage | None = None,
         method: Method | None = None,
         target: Target | None = None,
         render: Render | None = None,
     ) -> ExplainReply:
         """Classify an image and explain the answer with heat maps. Raises LunarError, OSError."""
-        parameters = {"tta": tta, "method": method, "target": target, "render": render}
+        parameters = {"tta": tta, "coverage": coverage, "method": method, "target": target, "render": render}
         request = messages.classification("/explain", image, lang=self._language, **parameters)
         return messages.read(self._send(request), ExplainReply)
 
