@@ -12,6 +12,7 @@ from inference.domain.model_version import ModelVersion
 from inference.mlflow_model.packaging import BUNDLE_PATH, model_files
 from inference.registry import time_limit
 from inference.registry.artifacts import artifact_location, behind_run, database_address, follow_home, list_files
+from inference.registry.creation import create_experiment, create_registered_model, create_run, create_version
 from inference.registry.errors import MissingBundle, NoSuchModel, Refused
 from inference.registry.local_alias import read_alias
 from inference.registry.mlflow_client import DISK_FULL, mlflow_client, without_secrets
@@ -107,16 +108,16 @@ class Registry:
         tags = {"digest": bundle.manifest.digest, "source": source, "backbone": bundle.manifest.backbone}
         with model_files() as model, self._client() as client:
             _check_names(self.name, alias)  # MLflow itself would refuse them after the upload
-            run = run_id or client.create_run(self.experiment(), run_name=f"publish-{source}").info.run_id
+            run = run_id or create_run(client, self.experiment(), name=f"publish-{source}")
             _upload(client, run, bundle.path)
             client.log_artifacts(run, str(model), MODEL_PATH)
             if run_id is None:
                 client.set_terminated(run)
             if not client.search_registered_models(f"name = '{self.name}'"):
-                client.create_registered_model(self.name)
-            created = client.create_model_version(self.name, f"runs:/{run}/{MODEL_PATH}", run, tags=tags)
-            self._point(client, alias, str(created.version))
-        return ModelVersion(self.name, str(created.version), alias, bundle.manifest.digest, source, run)
+                create_registered_model(client, self.name)
+            version = create_version(client, self.name, f"runs:/{run}/{MODEL_PATH}", run=run, tags=tags)
+            self._point(client, alias, version)
+        return ModelVersion(self.name, version, alias, bundle.manifest.digest, source, run)
 
     def experiment(self) -> str:
         """The id of the project's experiment, which is created if it is missing. Raises RegistryUnavailable."""
@@ -126,7 +127,7 @@ class Registry:
                 return str(existing.experiment_id)
             # Without a location, MLflow 3.17 on sqlite writes artifacts to ./mlruns in the working folder.
             location = artifact_location(self.home) if self.tracking_uri.startswith("sqlite") else None
-            return client.create_experiment(EXPERIMENT, artifact_location=location)
+            return create_experiment(client, EXPERIMENT, location=location)
 
     def version(self, version: str) -> ModelVersion:
         """A version by its number. Raises NoSuchModel, RegistryUnavailable."""

@@ -56,12 +56,13 @@ class MlflowServer:
         os.killpg(self._process.pid, number)
 
 
-Mood = Literal["honest", "refusing", "silent", "garbage", "cut"]
+Mood = Literal["honest", "refusing", "silent", "garbage", "cut", "losing"]
 
 
 class Proxy:
     """Passes connections on to a server, as its mood is. "silent": reads, and says nothing until the caller gives up;
-    "garbage": a web page with status 200; "cut": bundles break off after some bytes.
+    "garbage": a web page with status 200; "cut": bundles break off after some bytes; "losing": the first answer to each
+    kind of change is lost, so that the caller cannot know whether it was obeyed.
 
     `asked` counts the requests; `unanswered` are the numbers of those that a silent one keeps waiting at the moment."""
 
@@ -70,6 +71,7 @@ class Proxy:
         self.asked = self.downloads = 0
         self.unanswered: frozenset[int] = frozenset()
         self._target = target_port
+        self._lost: set[bytes] = set()
         self._connections: set[asyncio.Task[None]] = set()
 
     @contextmanager
@@ -123,6 +125,9 @@ class Proxy:
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: %d\r\n\r\n" % len(page))
             writer.write(page)
             await writer.drain()
+        elif self.mood == "losing" and not head.startswith(b"GET") and (kind := head.split()[1]) not in self._lost:
+            self._lost.add(kind)
+            await self._pass_on(head, reader, writer, limit=0)
         elif self.mood != "refusing":
             await self._pass_on(head, reader, writer, limit=400 if self.mood == "cut" and download else None)
 
@@ -157,7 +162,7 @@ async def _closed(writer: asyncio.StreamWriter) -> None:
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, limit: int | None = None) -> None:
     while chunk := await reader.read(limit or 65536):
-        writer.write(chunk)
+        writer.write(chunk[:limit])
         await writer.drain()
         if limit is not None:
             return

@@ -13,6 +13,7 @@ from typing import Any
 import mlflow
 from mlflow.exceptions import MlflowException
 
+from inference.registry.creation import create_run
 from inference.registry.errors import RegistryUnavailable
 from inference.registry.mlflow_registry import Registry
 from training.fitting.checkpoints import Checkpoints
@@ -165,16 +166,17 @@ class Run:
             return
         from mlflow.tracking.context.registry import resolve_tags
 
-        created = client.create_run(
+        created = create_run(
+            client,
             self._registry.experiment(),
-            start_time=content["time"],
+            name=content["name"],
             tags=resolve_tags(content["tags"]),
-            run_name=content["name"],
+            start_time=content["time"],
         )
         if self.run_id:
             for name in (REPORTED, STORED):  # the run that knew them was deleted
                 self.checkpoints.note(name, "{}")
-        self.checkpoints.note(_RUN_ID, created.info.run_id)
+        self.checkpoints.note(_RUN_ID, created)
 
 
 def _refused(kind: Kind, error: MlflowException) -> bool:
