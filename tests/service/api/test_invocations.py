@@ -160,7 +160,7 @@ def test_openapi_describes_both(client: TestClient) -> None:
     assert {*schema["properties"]} == {"dataframe_split", "dataframe_records", "instances", "inputs", "params"}
     reply = post["responses"]["200"]["content"]["application/json"]["schema"]
     assert list(reply["properties"]["predictions"]["items"]["properties"]) == list(OUTPUTS)
-    assert {*post["responses"]} == {"200", "400", "408", "413", "415", "503"}
+    assert {*post["responses"]} == {"200", "400", "403", "408", "413", "415", "429", "503"}
     assert {*paths["/ping"]["get"]["responses"]} >= {"200", "503"}
 
 
