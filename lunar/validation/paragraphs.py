@@ -88,9 +88,10 @@ def _doubts(measured: Measured) -> list[str]:
 
 def _overlap(overlap: Overlap) -> str:
     if overlap.images:
+        there_may_be_more = "" if overlap.known else " This list is incomplete."
         return (
             f"{len(overlap.images)} of these images are in the training data ({overlap.words}), so the numbers are too "
-            f"good: {_names(overlap.images)}."
+            f"good: {_names(overlap.images)}.{there_may_be_more}"
         )
     if not overlap.known:
         return f"It is not known whether any of these images is in the training data ({overlap.words})."

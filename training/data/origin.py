@@ -21,16 +21,7 @@ def read_origin(bundle: Bundle, data: Path) -> tuple[Config, DataSplit]:
     Raises InvalidConfig if the bundle holds no configuration that this version can read, InvalidDataset if `data` gives
     another split or lacks images.
     """
-    path = bundle.path / CONFIG
-    if not path.is_file():
-        raise InvalidConfig(f"{bundle.path} holds no {CONFIG}: it was not made by a training run.")
-    try:
-        config = Config.model_validate_json(path.read_text(encoding="utf-8"))
-    except ValidationError as error:
-        keys = ", ".join(".".join(map(str, each["loc"])) for each in error.errors())
-        raise InvalidConfig(
-            f"{path} is of another version of Lunar, or damaged; wrong: {keys or 'all of it'}."
-        ) from error
+    config = read_config(bundle)
     split, made_of = read_split(config, data), bundle.manifest.data
     if made_of is None or not made_of.is_of_split(split.digest()):
         raise InvalidDataset(f"The images under {data} are not those that {bundle.manifest.name} was trained on.")
@@ -40,6 +31,20 @@ def read_origin(bundle: Bundle, data: Path) -> tuple[Config, DataSplit]:
             f"{bundle.manifest.name} was made of {_listed(made_of.images)} images; {data} has {_listed(counts)}."
         )
     return config, split
+
+
+def read_config(bundle: Bundle) -> Config:
+    """The configuration that made the bundle. Raises InvalidConfig if it holds none that this version can read."""
+    path = bundle.path / CONFIG
+    if not path.is_file():
+        raise InvalidConfig(f"{bundle.path} holds no {CONFIG}: it was not made by a training run.")
+    try:
+        return Config.model_validate_json(path.read_text(encoding="utf-8"))
+    except ValidationError as error:
+        keys = ", ".join(".".join(map(str, each["loc"])) for each in error.errors())
+        raise InvalidConfig(
+            f"{path} is of another version of Lunar, or damaged; wrong: {keys or 'all of it'}."
+        ) from error
 
 
 def trained_images(config: Config, split: DataSplit, data: Path) -> frozenset[str]:
