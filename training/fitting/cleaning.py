@@ -8,6 +8,7 @@ from pathlib import Path
 
 from training.fitting.checkpoints import is_pruned
 from training.fitting.run_lock import LOCK, RunInUse, locked
+from training.fitting.stage_progress import STAGES
 
 FINISHED = "finished"  # the note of a run that was published
 
@@ -53,10 +54,8 @@ def _unneeded(folder: Path, *, everything: bool) -> list[Path]:
     if everything:
         return checkpoints
     complete = [path for path in checkpoints if not path.name.startswith(".")]  # others are left by a killed process
-    best = sorted(
-        (path for path in complete if path.name.endswith("-best.npz")), key=lambda path: path.stat().st_mtime_ns
-    )
-    kept = set({path.parent: path for path in best}.values())  # the newest of each folder
+    best = [path for stage in STAGES for path in complete if path.name == f"{stage}-best.npz"]
+    kept = set({path.parent: path for path in best}.values())  # of the last stage of each folder
     kept |= {path for path in complete if path.name.endswith("-latest.npz") and is_pruned(path)}
     return [path for path in checkpoints if path not in kept]
 

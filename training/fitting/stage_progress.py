@@ -6,6 +6,8 @@ from typing import Any, Self
 
 from training.config import OptimiserConfig, StageConfig
 
+STAGES = ("warm_up", "fine_tune", "finish", "pretrain")  # pretrain comes first, but has checkpoints of its own
+
 History = dict[str, list[float]]  # the values of each number, one for each epoch
 
 

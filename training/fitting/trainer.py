@@ -22,10 +22,10 @@ from training.fitting.epoch_display import EpochDisplay
 from training.fitting.losses import build_loss
 from training.fitting.optimiser import build_optimiser, build_schedule
 from training.fitting.reports import Report, Silent
-from training.fitting.stage_progress import History, Progress
+from training.fitting.stage_progress import STAGES, History, Progress
 from training.networks.network import Network, frozen_dropout_off, unfreeze
 
-WARM_UP, FINE_TUNE, FINISH, PRETRAIN = STAGES = ("warm_up", "fine_tune", "finish", "pretrain")
+WARM_UP, FINE_TUNE, FINISH, PRETRAIN = STAGES
 
 log = logging.getLogger(__name__)
 

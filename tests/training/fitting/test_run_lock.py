@@ -1,5 +1,6 @@
 """One process at a time trains a run; checkpoints that nobody needs any more are deleted."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -64,6 +65,16 @@ def test_cleaning_spares_what_is_not_finished_or_in_use(tmp_path: Path) -> None:
     assert not list(finished.glob("*.npz"))
     assert list(unfinished.glob("*.npz"))
     assert Checkpoints(finished).note("finished") == "{}"
+
+
+def test_the_last_stage_is_kept_whatever_the_times_of_its_files(tmp_path: Path) -> None:
+    """A copy of a home gives its files other times."""
+    run = tmp_path / "runs" / "copied"
+    save(run, "warm_up", "fine_tune")
+    Checkpoints(run).note("finished", "{}")
+    os.utime(run / "fine_tune-best.npz", (1, 1))
+    clean_up(tmp_path, everything=False)
+    assert [path.name for path in run.glob("*.npz")] == ["fine_tune-best.npz"]
 
 
 @pytest.mark.parametrize("folder", ["runs/one", "runs/one/fold-2", "pretrained/one"])
