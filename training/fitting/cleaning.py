@@ -18,21 +18,22 @@ log = logging.getLogger(__name__)
 def clean_up(home: Path, *, everything: bool) -> dict[Path, int]:
     """Delete checkpoints of finished runs under LUNAR_HOME; returns the bytes freed by folder.
 
-    Runs that are not finished, or that another process is training, are kept. The best weights of a network's last
-    stage are kept too, with the progress of all stages, from which the run can write its bundle again, and prepared
-    images, unless `everything` is set. While any process trains, prepared images are kept, and the log says so.
+    Runs that are not finished, or that another process is training, or a fold of them, are kept. The best weights of a
+    network's last stage are kept too, with the progress of all stages, from which the run can write its bundle again,
+    and prepared images, unless `everything` is set. While any process trains, prepared images are kept, and the log
+    says so.
     """
     freed: dict[Path, int] = {}
     for folder in sorted(path.parent for path in (home / "runs").glob(f"*/{FINISHED}.txt")):
         try:
-            with locked(folder):
+            with locked(folder), _nobody_trains(*folder.glob("fold-*")):
                 freed[folder] = sum(_delete(path) for path in _unneeded(folder, everything=everything))
         except RunInUse:
             continue
     prepared = home / "prepared"
     if everything and prepared.is_dir():
         try:
-            with _nobody_trains(home):
+            with _nobody_trains(home / "runs", home / "pretrained"):
                 freed[prepared] = _delete(prepared)
         except RunInUse as error:
             log.warning("%s is kept: %s", prepared, error)
@@ -40,12 +41,11 @@ def clean_up(home: Path, *, everything: bool) -> dict[Path, int]:
 
 
 @contextmanager
-def _nobody_trains(home: Path) -> Iterator[None]:
-    """Hold the locks of all runs, folds and pretrainings. Raises RunInUse if another process holds one."""
+def _nobody_trains(*folders: Path) -> Iterator[None]:
+    """Hold all locks in these folders and below them. Raises RunInUse if another process holds one."""
     with ExitStack() as stack:
-        for folder in ("runs", "pretrained"):
-            for lock in sorted((home / folder).rglob(LOCK)):
-                stack.enter_context(locked(lock.parent))
+        for lock in sorted(lock for folder in folders for lock in folder.rglob(LOCK)):
+            stack.enter_context(locked(lock.parent))
         yield
 
 

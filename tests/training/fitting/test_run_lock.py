@@ -77,6 +77,20 @@ def test_the_last_stage_is_kept_whatever_the_times_of_its_files(tmp_path: Path) 
     assert [path.name for path in run.glob("*.npz")] == ["fine_tune-best.npz"]
 
 
+@pytest.mark.parametrize("everything", [False, True])
+def test_cleaning_spares_a_finished_run_while_a_fold_of_it_is_trained_again(tmp_path: Path, everything: bool) -> None:
+    """The process of a fold holds the lock of the fold alone."""
+    run = tmp_path / "runs" / "folds"
+    for fold in ("fold-1", "fold-2"):
+        save(run / fold, "warm_up", "fine_tune")
+    Checkpoints(run).note("finished", "{}")
+    before = sorted(run.rglob("*.npz"))
+    with locked(run / "fold-1"):
+        assert clean_up(tmp_path, everything=everything) == {}
+    assert sorted(run.rglob("*.npz")) == before
+    assert set(clean_up(tmp_path, everything=everything)) == {run}
+
+
 @pytest.mark.parametrize("folder", ["runs/one", "runs/one/fold-2", "pretrained/one"])
 def test_prepared_images_are_kept_while_a_process_trains(
     folder: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
