@@ -7,6 +7,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,9 +68,12 @@ class Checkpoints:
         """Save a short text under a name if `value` is given; returns the saved text, or None if there is none."""
         path = self.folder / f"{name}.txt"
         if value is not None:
-            staging = self.folder / f".{name}.txt"
-            staging.write_text(value)
-            staging.replace(path)
+            staging = self.folder / f".{name}-{uuid4().hex}.txt"  # the processes of several folds note the same
+            try:
+                staging.write_text(value)
+                staging.replace(path)
+            finally:
+                staging.unlink(missing_ok=True)
         return path.read_text() if path.is_file() else None
 
     def _write(self, name: str, content: dict[str, NDArray[Any]]) -> None:
