@@ -42,12 +42,13 @@ def promote(registry: Registry, *, champion: str, version: str | None, force: bo
 def _compare(candidate: ModelVersion, champion: ModelVersion, *, registry: Registry, seed: int) -> None:
     # Only a comparison needs the packages of training: publishing has to work without them.
     from training.evaluation.comparison import NotComparable, worse_than
+    from training.evaluation.predictions import InvalidPredictions
     from training.tracking.stored_predictions import NoPredictions
 
     try:
         own, other = (_predictions(version, registry) for version in (candidate, champion))
         reason = worse_than(own, other, seed=seed)
-    except (NotComparable, NoPredictions) as error:
+    except (InvalidPredictions, NoPredictions, NotComparable) as error:
         reason = f"Version {candidate.version} cannot be compared with the champion: {error}"
     if reason:
         raise Refused(f"{reason} Use --force to promote it anyway.")
