@@ -163,12 +163,14 @@ def choose_thresholds(
     """Choose the risk thresholds of the malignant probability on validation data.
 
     moderate: the fraction `sensitivity` of the malignant images is at or above it. high: the fraction `specificity` of
-    the benign images is below it; it is at least as high as moderate.
+    the benign images is below it; it is at least as high as moderate. Both are above 0 and below 1.
     """
     malignant, score = malignancy(labels, probabilities)
     moderate = float(np.quantile(score[malignant], 1 - sensitivity, method="lower"))
     high = float(np.quantile(score[~malignant], specificity, method="higher"))
-    return Thresholds(moderate=moderate, high=max(high, moderate))
+    # A softmax that saturates gives 0 and 1, which are no thresholds.
+    moderate, high = np.clip((moderate, max(high, moderate)), np.finfo(np.float64).tiny, np.nextafter(1.0, 0.0))
+    return Thresholds(moderate=float(moderate), high=float(high))
 
 
 def fit_temperature(labels: Labels, logits: NDArray[np.float32]) -> float:

@@ -5,6 +5,7 @@ import pytest
 from sklearn.metrics import balanced_accuracy_score, f1_score, precision_score, recall_score, roc_auc_score
 
 from inference.domain.probability import softmax
+from inference.domain.risk import malignant_probability, risk_level
 from inference.domain.taxonomy import CLASSES, MALIGNANT
 from training.evaluation.metrics import choose_thresholds, expected_calibration_error, fit_temperature, measure, roc_auc
 
@@ -91,3 +92,22 @@ def test_thresholds_keep_their_promises() -> None:
     assert (score[malignant] >= thresholds.moderate).mean() >= 0.95
     assert (score[~malignant] < thresholds.high).mean() == pytest.approx(0.90, abs=0.01)
     assert thresholds.moderate <= thresholds.high
+
+
+@pytest.mark.parametrize("margin", [6, 40])
+def test_thresholds_of_a_network_that_is_always_right_are_allowed(margin: int) -> None:
+    """The temperature falls to its bound, and the malignant probability is 1, or 0, in float64."""
+    labels = np.arange(140) % 7
+    logits = (margin * np.eye(7)[labels]).astype(np.float32)
+    probabilities = softmax(logits, fit_temperature(labels, logits))
+    thresholds = choose_thresholds(labels, probabilities)
+    levels = [risk_level(malignant_probability(row), thresholds) for row in probabilities]
+    assert levels == ["high" if label in MALIGNANT else "low" for label in labels]
+
+
+def test_thresholds_of_a_network_that_is_always_wrong_are_allowed() -> None:
+    """Every malignant probability of a malignant image is 0, and of a benign one 1."""
+    labels = np.arange(140) % 7
+    swapped = np.where(np.isin(labels, MALIGNANT), CLASSES.index("nv"), CLASSES.index("mel"))
+    thresholds = choose_thresholds(labels, np.eye(7)[swapped])
+    assert 0 < thresholds.moderate < thresholds.high < 1
