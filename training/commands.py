@@ -9,8 +9,8 @@ from pathlib import Path
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from inference.bundle.manifest import Metrics
-from inference.bundle.replacement import BundleChanged, NotReplaceable, check_target
+from inference.bundle.manifest import Manifest, Metrics
+from inference.bundle.replacement import BundleChanged, NotReplaceable
 from inference.bundle.storage import InvalidBundle, open_bundle
 from inference.registry.errors import NoSuchModel, Refused, RegistryUnavailable
 from inference.registry.mlflow_registry import Registry
@@ -138,22 +138,16 @@ def evaluate(options: argparse.Namespace, *_: object) -> None:
 def refit(options: argparse.Namespace, *_: object) -> None:
     """Compute calibration, metrics and references of a bundle again."""
     from training.bundling import refit as refitting
-    from training.quantisation.bfloat16 import allow_bfloat16
-    from training.quantisation.quantise import quantise
+    from training.quantisation.requantise import requantise
 
-    check_target(options.bundle)
-    before, data = open_bundle(options.bundle).manifest, DataSettings().data
-    bundle = refitting.refit(options.bundle, data=data, maps=options.maps)
-    if before.quantisation:
-        try:
-            bundle = quantise(options.bundle, data=data, ungated=not before.quantisation.gated)
-        except BelowGate as error:
-            print(f"The bundle has no int8 graph any more. {error}")
-    if before.bfloat16:
-        try:
-            bundle = allow_bfloat16(options.bundle, data=data, ungated=not before.bfloat16.gated)
-        except (BelowGate, RuntimeUnavailable) as error:
-            print(f"The bundle is not served in bf16 any more. {error}")
+    data, lost = DataSettings().data, list[str]()
+
+    def finish(staging: Path, before: Manifest) -> None:
+        lost.extend(requantise(staging, before=before, data=data))
+
+    bundle = refitting.refit(options.bundle, data=data, maps=options.maps, finish=finish)
+    for each in lost:
+        print(each)
     print(f"{options.bundle} now has the digest {bundle.manifest.digest[:12]}")
 
 

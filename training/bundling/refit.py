@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from inference.bundle.manifest import Manifest
 from inference.bundle.map_evaluation import MapEvaluation
 from inference.bundle.replacement import check_target, replace_bundle
 from inference.bundle.storage import MANIFEST, Bundle, open_bundle
@@ -22,6 +24,9 @@ from training.evaluation.maps import evaluate_maps
 from training.evaluation.out_of_distribution import fit_ood_detector
 from training.evaluation.subgroups import measure_subgroups
 from training.networks.network import Responses
+
+# Changes the refitted bundle in a folder before it replaces the earlier one, whose manifest it gets too.
+Finish = Callable[[Path, Manifest], object]
 
 
 def evaluate_bundle(bundle: Bundle, *, data: Path, command: str) -> EvaluationResult:
@@ -40,14 +45,14 @@ def evaluate_maps_of(bundle: Bundle, *, data: Path) -> MapEvaluation:
     return evaluate_maps(bundle, split.test, source=metrics.source if metrics else "the images", seed=config.seed)
 
 
-def refit(folder: Path, *, data: Path, maps: bool = False) -> Bundle:
+def refit(folder: Path, *, data: Path, maps: bool = False, finish: Finish) -> Bundle:
     """Recompute what depends on data, and replace the bundle in `folder`.
 
     Recomputed are temperature, thresholds, metrics, curves, prediction sets, calibrated risks, subgroups, drift
     reference, out-of-distribution detector and card. The fp32 graphs and the head are kept, and with them what was
     measured of the heat maps, unless `maps` asks for it again, which takes minutes. An int8 graph and `bfloat16` are
-    removed, because they were compared under the old temperature. The bundle is replaced whole or not at all. Raises
-    what read_origin and replace_bundle raise.
+    removed: they were compared under the old temperature, and `finish` may add them again. The bundle is replaced whole
+    or not at all. Raises what read_origin, replace_bundle and `finish` raise.
     """
     check_target(folder)
     bundle = open_bundle(folder)
@@ -77,6 +82,7 @@ def refit(folder: Path, *, data: Path, maps: bool = False) -> Bundle:
             maps=map_evaluation,
             subgroups=subgroups,
         )
+        finish(staging, bundle.manifest)
 
     return replace_bundle(folder, write, successor_of=bundle)
 

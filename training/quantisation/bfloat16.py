@@ -14,7 +14,7 @@ from inference.runtimes import GoldenMismatch, RuntimeUnavailable, open_runtime,
 from training.bundling.reseal import reseal
 from training.config import Config
 from training.quantisation.calibration_set import collect_evaluation_set
-from training.quantisation.gate import BelowGate, compare_runtimes, find_faults
+from training.quantisation.gate import BelowGate, EvaluationSet, compare_runtimes, find_faults
 from training.quantisation.quantise import MAX_TOLERANCE, tolerance_of
 
 log = logging.getLogger(__name__)
@@ -29,26 +29,39 @@ def allow_bfloat16(folder: Path, *, data: Path, ungated: bool = False) -> Bundle
     """
     check_target(folder)
     bundle = open_bundle(folder)
-    evaluation = None if ungated else collect_evaluation_set(bundle, data)
+    evaluation = collect_evaluation(bundle, data, ungated=ungated)
 
     def write(staging: Path) -> None:
         shutil.copytree(folder, staging, dirs_exist_ok=True)
-        trial = _seal(staging, bundle, tolerance=MAX_TOLERANCE, comparison=None)
-        try:
-            bf16 = open_runtime(trial, name="openvino", precision="bf16")
-        except GoldenMismatch as error:
-            raise BelowGate(f"bf16 does not pass the gate; {folder} is unchanged. {error}") from error
-        missed = verify_golden_cases(bf16, trial)
-        comparison = None
-        if evaluation:
-            fp32 = open_runtime(trial, name="openvino", precision="fp32")
-            comparison = compare_runtimes(fp32, bf16, evaluation)
-            log.info("%r", comparison)
-            if faults := find_faults(comparison, missed=missed):
-                raise BelowGate(f"bf16 does not pass the gate; {folder} is unchanged. {'; '.join(faults)}.")
-        _seal(staging, bundle, tolerance=tolerance_of(missed), comparison=comparison)
+        add_bfloat16(staging, bundle, evaluation)
 
     return replace_bundle(folder, write, successor_of=bundle)
+
+
+def collect_evaluation(bundle: Bundle, data: Path, *, ungated: bool) -> EvaluationSet | None:
+    """The images that bf16 is measured on; none if `ungated`. Raises what collect_evaluation_set raises."""
+    return None if ungated else collect_evaluation_set(bundle, data)
+
+
+def add_bfloat16(staging: Path, bundle: Bundle, evaluation: EvaluationSet | None) -> Bundle:
+    """Measure bf16 and add it to the manifest in `staging`, a copy of the bundle.
+
+    Raises BelowGate; RuntimeUnavailable if this processor does not compute in bf16.
+    """
+    trial = _seal(staging, bundle, tolerance=MAX_TOLERANCE, comparison=None)
+    try:
+        bf16 = open_runtime(trial, name="openvino", precision="bf16")
+    except GoldenMismatch as error:
+        raise BelowGate("bf16", str(error), unchanged=bundle.path) from error
+    missed = verify_golden_cases(bf16, trial)
+    comparison = None
+    if evaluation:
+        fp32 = open_runtime(trial, name="openvino", precision="fp32")
+        comparison = compare_runtimes(fp32, bf16, evaluation)
+        log.info("%r", comparison)
+        if faults := find_faults(comparison, missed=missed):
+            raise BelowGate("bf16", f"{'; '.join(faults)}.", unchanged=bundle.path)
+    return _seal(staging, bundle, tolerance=tolerance_of(missed), comparison=comparison)
 
 
 def allow_if_asked(bundle: Bundle, config: Config, *, data: Path) -> Bundle:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +32,14 @@ CHUNK = 64  # images prepared at once
 
 
 class BelowGate(RuntimeError):
-    """A precision is too much worse than fp32; the message names each limit that it exceeds."""
+    """A precision is too much worse than fp32; the message names each limit that it exceeds, and what is unchanged.
+
+    `cause`: the same without the bundle that is unchanged.
+    """
+
+    def __init__(self, precision: str, faults: str, *, unchanged: Path) -> None:
+        super().__init__(f"{precision} does not pass the gate; {unchanged} is unchanged. {faults}")
+        self.cause = f"{precision} does not pass the gate. {faults}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -77,7 +77,7 @@ def make_int8(staging: Path, bundle: Bundle, load: CalibrationData) -> Bundle:
             return _seal(staging, bundle, load, method=method, tolerance=tolerance_of(missed), comparison=comparison)
         reasons.append(f"{method}: {'; '.join(faults)}.")
         log.warning("%s", reasons[-1])
-    raise BelowGate(f"The int8 graph does not pass the gate; {bundle.path} is unchanged. {' '.join(reasons)}")
+    raise BelowGate("The int8 graph", " ".join(reasons), unchanged=bundle.path)
 
 
 def tolerance_of(missed: float) -> float:

@@ -1,5 +1,6 @@
 """What allows bf16 and what does not, with a fake runtime: on every processor, those without bf16 included."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from tests.support.fakes import FakeRuntime, write_fake_bundle
 from tests.support.graph_comparisons import GOOD, compared
 from training.quantisation import bfloat16
 from training.quantisation.gate import BelowGate
+from training.quantisation.requantise import requantise
 
 BOTH = ("openvino-fp32", "openvino-bf16")
 
@@ -68,6 +70,19 @@ def test_below_the_gate_the_bundle_stays(bundle: Bundle, tmp_path: Path, monkeyp
         bfloat16.allow_bfloat16(bundle.path, data=tmp_path)
     assert bfloat16.allow_if_asked(bundle, config_of(graphs=BOTH), data=tmp_path) is bundle
     assert open_bundle(bundle.path).manifest == bundle.manifest
+
+
+def test_a_refitted_bundle_is_measured_again(bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Below the gate it is the bundle that it was without bf16, and the reason is told."""
+    staging = Path(shutil.copytree(bundle.path, tmp_path / "staging"))
+    before = bfloat16.allow_bfloat16(bundle.path, data=tmp_path).manifest
+    measure(monkeypatch, balanced_accuracy=0.5)
+    (lost,) = requantise(staging, before=before, data=tmp_path)
+    assert lost.startswith("The bundle is not served in bf16 any more. bf16 does not pass the gate. balanced accuracy")
+    assert open_bundle(staging).manifest.replaced() == bundle.manifest.replaced()
+    measure(monkeypatch, balanced_accuracy=0.75)
+    assert requantise(staging, before=before, data=tmp_path) == ()
+    assert open_bundle(staging).manifest == before
 
 
 @pytest.mark.parametrize(("factor", "ungated", "words"), [

@@ -62,6 +62,28 @@ def test_a_bundle_is_replaced_or_there_as_it_was(
     assert [path.name for path in folder.parent.iterdir()] == ["bundle"]
 
 
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), KeyboardInterrupt()])
+def test_a_refit_that_fails_at_its_last_step_leaves_the_bundle_with_its_int8_graph(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    monkeypatch.setattr(quantise, "_ways", fake_ways(open_bundle(folder), "plainly"))
+    monkeypatch.setattr(quantise, "_compare", lambda *_: compared())
+    assert main(["quantise", str(folder)]) == 0
+    before = open_bundle(folder).manifest
+    assert before.quantisation
+
+    def fail(*_: object) -> None:
+        raise error
+
+    with monkeypatch.context() as failing:
+        failing.setattr(quantise, "_ways", fail)
+        assert main(["refit", str(folder)]) in (1, 130)
+    assert open_bundle(folder).manifest == before
+    assert main(["refit", str(folder)]) == 0
+    assert open_bundle(folder).manifest.quantisation
+    assert [path.name for path in folder.parent.iterdir()] == ["bundle"]
+
+
 @pytest.mark.parametrize("command", ["quantise", "refit"])
 def test_another_ones_bundle_is_not_overwritten(
     command: str, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
