@@ -7,7 +7,8 @@ class Group(StrictModel):
     """The metrics of the images with one value of an attribute.
 
     `numbers` is None with fewer than 20 images. A single metric is None if its kind of lesion (melanoma; malignant or
-    benign) has fewer than five. `balanced_accuracy` is the mean recall of the classes that are present.
+    benign; all classes that are present) has fewer than five. `balanced_accuracy` is the mean recall of the classes
+    that are present; earlier bundles, such as the starter, have it for groups of rare classes too.
     """
 
     attribute: str

@@ -71,9 +71,13 @@ def _measure(attribute: str, name: str, *, predictions: Predictions, seed: int, 
 
 
 def _too_rare(labels: Labels, lesions: NDArray[np.str_]) -> list[str]:
-    """The names of the metrics whose kind of lesion has fewer than FEWEST_LESIONS lesions."""
+    """The names of the metrics of which a kind of lesion has fewer than FEWEST_LESIONS lesions.
+
+    A mean over classes has them all: resamples without one of them would be means over other classes.
+    """
     malignant = np.isin(labels, MALIGNANT)
     kinds = {
+        "balanced_accuracy": tuple(labels == present for present in np.unique(labels)),
         "malignant_auc": (malignant, ~malignant),
         "melanoma_recall": (labels == CLASSES.index("mel"),),
     }
