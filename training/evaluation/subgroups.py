@@ -40,15 +40,13 @@ def measure_subgroups(
         names = np.array([groups_of.get(image, UNKNOWN) for image in predictions.image_ids])
         groups_of_attribute, counts = np.unique(names, return_counts=True)
         size = dict(zip(groups_of_attribute.tolist(), counts.tolist(), strict=True))
-        for name in sorted(size, key=lambda name: (name == UNKNOWN, _rank(attribute, name, size[name]), name)):
+        ages = size.keys() <= {*AGE_BANDS, UNKNOWN}
+        rank = {name: AGE_BANDS.index(name) if ages and name != UNKNOWN else -size[name] for name in size}
+        for name in sorted(size, key=lambda name: (name == UNKNOWN, rank[name], name)):
             groups.append(
                 _measure(attribute, name, predictions=predictions.at(names == name), seed=seed, resamples=resamples)
             )
     return tuple(groups)
-
-
-def _rank(attribute: str, name: str, count: int) -> int:
-    return AGE_BANDS.index(name) if attribute == "age" and name in AGE_BANDS else -count
 
 
 def _measure(attribute: str, name: str, *, predictions: Predictions, seed: int, resamples: int) -> Group:

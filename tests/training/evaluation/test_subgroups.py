@@ -29,3 +29,18 @@ def test_a_mean_over_classes_of_which_one_has_few_lesions_is_left_out(fibromas: 
     assert (group.numbers["balanced_accuracy"] is None) == left_out
     assert group.numbers["accuracy"]
     assert group.numbers["accuracy"].value == pytest.approx(24 / (24 + fibromas))
+
+
+@pytest.mark.parametrize("column", ["age", "age_approx", "Age"])
+def test_ages_are_in_order_whatever_the_column_is_called(column: str) -> None:
+    bands = ["75+"] * 4 + ["45-59"] * 3 + ["0-29"] * 2 + ["unknown"] * 5
+    own = answers(right={"nv": len(bands)}, wrong={})
+    groups = measure_subgroups(own, {column: dict(zip(own.image_ids.tolist(), bands, strict=True))}, seed=1)
+    assert [group.name for group in groups] == ["0-29", "45-59", "75+", "unknown"]
+
+
+def test_groups_of_which_some_are_no_ages_descend_by_size() -> None:
+    wards = ["75+"] * 3 + ["north"] * 4 + ["0-29"] * 2
+    own = answers(right={"nv": len(wards)}, wrong={})
+    groups = measure_subgroups(own, {"ward": dict(zip(own.image_ids.tolist(), wards, strict=True))}, seed=1)
+    assert [group.name for group in groups] == ["north", "75+", "0-29"]
