@@ -42,9 +42,10 @@ class OodEvaluation(StrictModel):
 
     `validation_kept` and `test_flagged` are shares: validation images below the threshold, test images above it. Of
     `photos`, `flagged` are above the threshold; `confident` are below it and predicted with medium or high confidence.
-    `auc` is the area under the ROC curve of the scores, test images against photos. The `windows_` fields repeat this
-    for the photos together with their corners as images of their own. `far`: results on images that chose nothing;
-    None in bundles that were made before it was measured.
+    `auc` is the area under the ROC curve of the scores, test images against photos, both scored by single networks (in
+    the starter, the photos by all together). The `windows_` fields repeat this for the photos together with their
+    corners as images of their own. `far`: results on images that chose nothing; None in bundles that were made before
+    it was measured.
     """
 
     threshold: float = Field(gt=0, lt=1)

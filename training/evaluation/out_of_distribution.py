@@ -144,12 +144,12 @@ def _evaluate(
     windows = [window for path in ood_photos.photo_files() for window in ood_photos.windows(path)]
     photos, whole = np.array([window.photo for window in windows]), np.array([window.whole for window in windows])
     responses = predict(np.stack([fit(window.rgb, spec) for window in windows]))
-    window_scores = scores(responses.pooled, fitted.components)
-    flagged = window_scores > threshold
+    flagged = scores(responses.pooled, fitted.components) > threshold
+    single_scores = fitted.single_scores(responses.pooled)  # as the test images have them
     confident = softmax(responses.logits, evaluation.temperature).max(axis=1) >= MEDIUM_CONFIDENCE
 
     def auc(rows: NDArray[np.bool_]) -> Interval:
-        score, groups = np.append(test, window_scores[rows]), np.append(evaluation.test.lesion_ids, photos[rows])
+        score, groups = np.append(test, single_scores[rows]), np.append(evaluation.test.lesion_ids, photos[rows])
         weights = lesion_weights(groups, resamples=1000, seed=seed)
         return interval(roc_areas(np.arange(len(score)) >= len(test), score, weights))
 
