@@ -88,7 +88,9 @@ def run(options: argparse.Namespace, settings: RegistrySettings, registry: Regis
     _print_metrics(result.bundle.manifest.metrics)
     if result.repeated:
         print("This run was finished before; nothing was trained. Another seed or configuration makes another run.")
-    print(f"{result.bundle.path} is version {result.version.version}, alias {result.version.alias}")
+        print(f"{result.bundle.path} was published as version {result.version.version}")
+    else:
+        print(f"{result.bundle.path} is version {result.version.version}, alias {result.version.alias}")
 
 
 def fold(options: argparse.Namespace, settings: RegistrySettings, *_: object) -> None:

@@ -4,13 +4,18 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+import training
+from inference.bundle.storage import Bundle
+from inference.registry.mlflow_registry import Registry
 from tests.support.drawn_run import CONFIG
 from tests.support.paths import ROOT
-from training import commands
+from training import commands, run_folder
 from training.__main__ import main
+from training.fitting.checkpoints import Checkpoints
 
 
 @pytest.mark.parametrize(("arguments", "continues"), [
@@ -85,6 +90,31 @@ def test_promoting_nothing_says_so(
     monkeypatch.setenv("LUNAR_HOME", str(tmp_path))
     assert main(["promote"]) == 1
     assert "skin-lesion" in capsys.readouterr().err
+
+
+def test_a_run_that_was_finished_before_claims_no_alias(
+    registry: Registry,
+    fake_bundle: Bundle,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Its version was the candidate then; another one is it now."""
+    (path := tmp_path / "drawn.toml").write_text(CONFIG)
+    checkpoints = Checkpoints(tmp_path / "checkpoints")
+    published = registry.publish(fake_bundle, alias="candidate", source="training")
+    run_folder.note_finished(checkpoints, run_folder.Result(fake_bundle, published))
+    registry.publish(fake_bundle, alias="candidate", source="training")
+    monkeypatch.setenv("LUNAR_HOME", str(registry.home))
+
+    def run(*_: object, **__: object) -> run_folder.Result | None:
+        return run_folder.finished_before(checkpoints, fake_bundle.path)
+
+    monkeypatch.setattr(training, "pipeline", SimpleNamespace(run=run), raising=False)
+    assert main(["run", str(path)]) == 0
+    words = capsys.readouterr().out
+    assert words.splitlines()[-1] == f"{fake_bundle.path} was published as version 1"
+    assert "alias" not in words
 
 
 def test_help_waits_for_no_import() -> None:
