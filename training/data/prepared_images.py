@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -42,14 +43,15 @@ class PreparedSplit:
 def load_prepared_split(records: Records, spec: Preprocessing, *, cache: Path) -> PreparedSplit:
     """Prepare every image as the service does, or read the file that an earlier run left in `cache`.
 
-    The images are a memory map, so that they may be larger than memory. Raises InvalidDataset.
+    The images are a memory map, so that they may be larger than memory. Raises InvalidDataset, and OSError if the disk
+    is full.
     """
     cache.mkdir(parents=True, exist_ok=True)
     path = _path_of(records, spec, cache)
     if not path.is_file():
         with tempfile.TemporaryDirectory(dir=cache) as folder:  # several runs may write this file at once
             staging = Path(folder) / path.name
-            np.save(staging, prepare_images(records, spec))
+            prepare_into(_memory_map(staging, _shape(records, spec)), records, spec)
             staging.replace(path)
     return PreparedSplit(np.load(path, mmap_mode="r"), labels_of(records))
 
@@ -57,6 +59,18 @@ def load_prepared_split(records: Records, spec: Preprocessing, *, cache: Path) -
 def bytes_to_prepare(records: Records, spec: Preprocessing, *, cache: Path) -> int:
     """How many bytes `load_prepared_split` will add to `cache`: 0 if an earlier run has prepared the images."""
     return 0 if _path_of(records, spec, cache).is_file() else len(records) * spec.size * spec.size * 3
+
+
+def _memory_map(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """A new file in NumPy's format. Its room on the disk is taken at once: later, a full disk would end the process."""
+    images = np.lib.format.open_memmap(path, "w+", dtype=np.uint8, shape=shape)
+    with path.open("r+b") as file:
+        os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    return images
+
+
+def _shape(records: Records, spec: Preprocessing) -> tuple[int, ...]:
+    return len(records), spec.size, spec.size, 3
 
 
 def _path_of(records: Records, spec: Preprocessing, cache: Path) -> Path:
@@ -93,13 +107,18 @@ def prepare_images(records: Records, spec: Preprocessing) -> NDArray[np.uint8]:
 
     Raises InvalidDataset, which names every image that cannot be read.
     """
-    images = np.empty((len(records), spec.size, spec.size, 3), np.uint8)
+    images = np.empty(_shape(records, spec), np.uint8)
+    prepare_into(images, records, spec)
+    return images
+
+
+def prepare_into(images: NDArray[np.uint8], records: Records, spec: Preprocessing) -> None:
+    """The same into an array that there is."""
 
     def fill(position: int) -> None:
         images[position] = prepare(records[position].path.read_bytes(), spec)
 
     _for_each(fill, records, f"preparing images at {spec.size} pixels")
-    return images
 
 
 def check_images(records: Records) -> None:

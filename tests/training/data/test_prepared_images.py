@@ -1,5 +1,8 @@
 """Reading records, splitting and preparing images."""
 
+import errno
+import os
+import tracemalloc
 from collections import Counter
 from pathlib import Path
 from typing import Literal
@@ -12,7 +15,7 @@ from inference.domain.taxonomy import CLASSES
 from inference.imaging.preprocessing import Preprocessing
 from training.data import prepared_images
 from training.data.ham10000 import ImageRecord, InvalidDataset, read_files, read_index
-from training.data.prepared_images import batches, check_images, counts_of, load_prepared_split, prepare_images
+from training.data.prepared_images import batches, check_images, counts_of, load_prepared_split, prepare_into
 from training.data.splits import split_records
 
 HEADER = "lesion_id,image_id,dx,age\n"
@@ -118,15 +121,42 @@ def test_prepared_images_are_kept_and_changed_ones_prepared_again(folder: Path) 
     assert load_prepared_split(records, spec, cache=folder / "cache").images[1, 0, 0, 0] == 99
 
 
+def test_the_images_are_never_in_memory_together(folder: Path) -> None:
+    """What is allocated for them at most is a small part of the file."""
+    records, spec = index(folder, ROWS), Preprocessing(size=128, fit="squash")
+    load_prepared_split(records, spec, cache=folder / "cache")  # imports what decoding needs
+    many = records * 100
+    tracemalloc.start()
+    try:
+        split = load_prepared_split(many, spec, cache=folder / "cache")
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < split.images.nbytes / 4
+    assert split.images[:, 0, 0, 0].tolist() == [10, 120, 240] * 100
+
+
+def test_a_disk_that_is_full_is_no_crash(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without room of its own, a page of the memory map that finds none would end the process (SIGBUS)."""
+
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "posix_fallocate", fail)
+    with pytest.raises(OSError, match="No space left"):
+        load_prepared_split(index(folder, ROWS), Preprocessing(size=32, fit="squash"), cache=folder / "cache")
+    assert not list((folder / "cache").iterdir())
+
+
 def test_two_runs_may_prepare_the_same_images_at_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     records, spec = index(folder, ROWS), Preprocessing(size=32, fit="squash")
 
-    def while_another_run_does(*arguments: object) -> np.ndarray:
-        monkeypatch.setattr(prepared_images, "prepare_images", prepare_images)
+    def while_another_run_does(*arguments: object) -> None:
+        monkeypatch.setattr(prepared_images, "prepare_into", prepare_into)
         load_prepared_split(records, spec, cache=folder / "cache")
-        return prepare_images(records, spec)
+        prepare_into(*arguments)
 
-    monkeypatch.setattr(prepared_images, "prepare_images", while_another_run_does)
+    monkeypatch.setattr(prepared_images, "prepare_into", while_another_run_does)
     assert load_prepared_split(records, spec, cache=folder / "cache").images[:, 0, 0, 0].tolist() == [10, 120, 240]
     assert len(list((folder / "cache").iterdir())) == 1
 
