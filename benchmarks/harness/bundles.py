@@ -2,8 +2,8 @@
 
 EfficientNetV2M at 480 pixels with random weights, as graphs for OpenVINO in fp32 and int8 and for Keras, with bf16
 allowed where the processor has it: no trained bundle of this network exists, and its speed would be the same. The
-predictions are meaningless. Made once into .bench/v2m, and again when the code that makes it has changed. Prints one
-JSON line.
+predictions are meaningless. Made once into .bench/v2m, and again when another network or size is asked for, or the code
+that makes it has changed. Prints one JSON line.
 """
 
 import argparse
@@ -25,13 +25,17 @@ MAKERS = ("training", "inference/bundle/storage.py", "inference/bundle/manifest.
 
 
 def make(folder: Path, *, backbone: str, size: int) -> Bundle:
-    """The bundle in `folder`, made if it is not there or was made by other code. Raises NotReplaceable."""
+    """The bundle in `folder`, made if it is not there, is another network, or was made by other code.
+
+    Raises NotReplaceable.
+    """
     folder = folder.resolve()
     marker = folder.with_name(f"{folder.name}.made-by")
-    code = _code()
-    if marker.exists() and marker.read_text() == code:
+    made_of = f"{backbone} {size} {_code()}"
+    if marker.exists() and marker.read_text() == made_of:
         return open_bundle(folder)
     check_target(folder)
+    marker.unlink(missing_ok=True)  # it would be wrong of a bundle that is made in part
     from tests.support.untrained import untrained_network
     from training.bundling.export import export
 
@@ -40,7 +44,7 @@ def make(folder: Path, *, backbone: str, size: int) -> Bundle:
     command = [sys.executable, "-m", "training", "quantise", str(folder), "--ungated", "--precision"]
     for precision in ("int8", "bf16") if multiplies_bfloat16() else ("int8",):
         subprocess.run([*command, precision], cwd=ROOT, check=True, stdout=sys.stderr)
-    marker.write_text(code)
+    marker.write_text(made_of)
     return open_bundle(folder)
 
 
