@@ -6,11 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from inference.bundle.storage import Bundle, open_bundle
+from inference.bundle.storage import CONFIG, Bundle, open_bundle
 from lunar.validation.overlap import Overlap, find_overlap
 from lunar.validation.paragraphs import _overlap
 from tests.support.paths import STARTER
-from training.data.origin import CONFIG
 
 
 @pytest.fixture
