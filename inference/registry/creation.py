@@ -1,12 +1,12 @@
-"""Creates what is new in MLflow, once.
+"""Creates what is new in MLflow, and deletes its twin.
 
 MLflow's client sends a request again if its answer is late or lost, and the server then obeys both. What has a name of
 its own is refused the second time, although it was just created. Runs and versions get a tag that tells which request
-created them, and the later ones of one request are deleted.
+created them, so that the later ones of one request are found. A server that does not answer then either keeps them.
 """
 
-from collections.abc import Callable, Mapping
-from functools import partial
+import logging
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from mlflow.exceptions import MlflowException
 
 REQUEST = "request"  # a tag
+
+log = logging.getLogger(__name__)
 
 
 def create_experiment(client: "MlflowClient", name: str, *, location: str | None) -> str:
@@ -50,34 +52,41 @@ def create_run(
     start_time: int | None = None,
 ) -> str:
     """The id of a new run; `start_time` in milliseconds since 1970, or now. Raises MlflowException."""
+    from mlflow.exceptions import MlflowException
+
     request = uuid4().hex
-    run = client.create_run(experiment, start_time, {**(tags or {}), REQUEST: request}, name)
-    for twin in client.search_runs([experiment], f"tags.{REQUEST} = '{request}'"):
-        if twin.info.run_id != run.info.run_id:
-            _delete(partial(client.delete_run, twin.info.run_id))
-    return str(run.info.run_id)
+    created = str(client.create_run(experiment, start_time, {**(tags or {}), REQUEST: request}, name).info.run_id)
+    try:
+        for run in client.search_runs([experiment], f"tags.{REQUEST} = '{request}'"):
+            if run.info.run_id != created:
+                client.delete_run(run.info.run_id)
+    except MlflowException as error:
+        log.warning("MLflow may hold a second run like %s: %s", created, error)
+    return created
 
 
 def create_version(client: "MlflowClient", name: str, source: str, *, run: str, tags: Mapping[str, str]) -> str:
     """The number of a new version of a registered model. Raises MlflowException."""
+    from mlflow.exceptions import MlflowException
+
     request = uuid4().hex
-    created = client.create_model_version(name, source, run, tags={**tags, REQUEST: request})
-    twins = client.search_model_versions(f"name = '{name}' and tags.{REQUEST} = '{request}'")
-    first, *others = sorted({str(created.version), *(str(twin.version) for twin in twins)}, key=int)
+    created = str(client.create_model_version(name, source, run, tags={**tags, REQUEST: request}).version)
+    try:
+        found = client.search_model_versions(f"name = '{name}' and tags.{REQUEST} = '{request}'")
+        first, *others = _in_order([created, *(str(version.version) for version in found)])
+    except MlflowException as error:
+        log.warning("MLflow may hold a second version like %s: %s", created, error)
+        return created
     for version in others:
-        _delete(partial(client.delete_model_version, name, version))
+        try:
+            client.delete_model_version(name, version)
+        except MlflowException as error:  # one that was asked for twice, too
+            log.warning("MLflow does not delete version %s, which is the same as %s: %s", version, first, error)
     return first
 
 
-def _delete(delete: Callable[[], None]) -> None:
-    """A request that was sent twice finds nothing the second time."""
-    from mlflow.exceptions import MlflowException
-
-    try:
-        delete()
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
-            raise
+def _in_order(versions: Iterable[str]) -> list[str]:
+    return sorted(set(versions), key=int)
 
 
 def _exists(error: "MlflowException") -> bool:
