@@ -7,7 +7,7 @@ from typing import Any
 from fastapi.routing import APIRoute
 
 from service.errors import UnknownHost
-from service.http.problems import ProblemReply, problem_responses
+from service.http.problems import ProblemReply, add_problems
 from service.representations.examples import PROBLEM
 
 VARNAMES = "x-enum-varnames"  # openapi-python-client, openapi-generator and others read it
@@ -16,7 +16,6 @@ _OF_FASTAPI = (
     "HTTPValidationError",
     "ValidationError",
 )  # its own error answers, in place of which this service has problems
-_EVERYWHERE = problem_responses(UnknownHost)
 
 
 def operation_id(route: APIRoute) -> str:
@@ -37,8 +36,7 @@ def complete(document: dict[str, Any]) -> None:
         responses = operation["responses"]
         if "HTTPValidationError" in str(responses.get("422")):
             del responses["422"]
-        for status, response in _EVERYWHERE.items():
-            responses.setdefault(str(status), response)
+        add_problems(operation, UnknownHost)
     for schema in _enumerations(document):
         names = [_identifier(value) for value in schema["enum"]]
         if names != [value.upper() for value in schema["enum"]]:

@@ -44,6 +44,7 @@ class ProblemReply(BaseModel):
 
 
 # In OpenAPI: the schema of an error answer, which service.api.openapi_document adds, and the id of every example.
+_PROBLEM_JSON = "application/problem+json"
 _REPLY = {"$ref": f"#/components/schemas/{ProblemReply.__name__}"}
 EXAMPLE_ID = "14e5f9959a9946a19daf517d964671c2"
 
@@ -158,7 +159,7 @@ def respond(request: Request, error: Exception) -> JSONResponse:
     content = occurrence.reply().model_dump(exclude_none=True)
     if request.url.path.startswith("/v2"):
         content["error"] = occurrence.detail or occurrence.kind.title  # where the Open Inference Protocol has it
-    return JSONResponse(content, occurrence.status, occurrence.headers, media_type="application/problem+json")
+    return JSONResponse(content, occurrence.status, occurrence.headers, media_type=_PROBLEM_JSON)
 
 
 def _headers(problem: Problem, error: Exception) -> dict[str, str]:
@@ -194,10 +195,21 @@ def problem_responses(*kinds: type[Exception]) -> dict[int | str, dict[str, Any]
     return {
         status: {
             "description": "; ".join(row.title for row in same),
-            "content": {"application/problem+json": {"schema": _REPLY, "examples": dict(map(_example, same))}},
+            "content": {_PROBLEM_JSON: {"schema": _REPLY, "examples": dict(map(_example, same))}},
         }
         for status, same in ((status, list(found)) for status, found in groupby(rows, key=lambda row: row.status))
     }
+
+
+def add_problems(operation: dict[str, Any], *kinds: type[Exception]) -> None:
+    """Describe more errors of an operation in an OpenAPI document, also beside others with the same status."""
+    for status, added in problem_responses(*kinds).items():
+        response = operation["responses"].setdefault(str(status), added)
+        problems = response["content"].setdefault(_PROBLEM_JSON, {"schema": _REPLY, "examples": {}})
+        for slug, example in added["content"][_PROBLEM_JSON]["examples"].items():
+            if slug not in problems["examples"]:
+                problems["examples"][slug] = example
+                response["description"] += f"; {example['summary']}"
 
 
 def _example(kind: Problem) -> tuple[str, dict[str, Any]]:

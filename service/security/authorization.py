@@ -17,8 +17,6 @@ from service.settings import Settings
 
 HEADER = "X-API-Key"
 _READING = ("GET", "HEAD", "OPTIONS")
-_REFUSALS = problems.problem_responses(*problems.ACCESS)
-_REFUSALS_WITHOUT_KEYS = problems.problem_responses(CrossSite, RateLimited)
 
 
 class Need(Enum):
@@ -103,11 +101,12 @@ class AccessPolicy:
         for path, operations in document["paths"].items():
             if self.need(path) in _UNCHECKED:
                 continue
-            for operation in operations.values():
+            for method, operation in operations.items():
                 if self._keys.required:
                     operation["security"] = [{"key": []}]
-                for status, response in (_REFUSALS if self._keys.required else _REFUSALS_WITHOUT_KEYS).items():
-                    operation["responses"].setdefault(str(status), response)
+                for refusal in problems.ACCESS if self._keys.required else (CrossSite, RateLimited):
+                    if refusal is not CrossSite or method.upper() not in _READING:
+                        problems.add_problems(operation, refusal)
 
     def start_page_session(self, request: Request, response: Response) -> None:
         """Set the session cookie with which the page may send requests; does nothing if no keys are required."""

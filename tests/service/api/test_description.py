@@ -2,7 +2,9 @@
 
 import json
 import re
-from typing import get_args
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, get_args
 
 from fastapi.testclient import TestClient
 
@@ -14,6 +16,7 @@ from service.api.schemas import ExplainParameters
 from service.http.problems import INTERNAL, OPERATION, PROBLEMS, ProblemReply
 from service.representations.documents import ExplainReply, PredictReply
 from service.representations.examples import EXPLAINED, PREDICTED, PROBLEM
+from service.security.api_key import new_key
 from tests.support.paths import ROOT
 
 
@@ -80,11 +83,30 @@ def test_every_error_is_a_problem(client: TestClient) -> None:
 
 
 def test_every_refusal_is_declared(client: TestClient) -> None:
-    """Without keys: another site, too many requests, another host name."""
+    """Without keys: another site, too many requests, another host name; beside what else has the same status."""
     paths = client.get("/openapi.json").json()["paths"]
-    for path, method in (("/invocations", "post"), ("/model", "get"), ("/v2/models/{name}/infer", "post")):
-        assert {"400", "403", "429"} <= paths[path][method]["responses"].keys(), path
-    assert "429" not in paths["/health/live"]["get"]["responses"]
+    for path in ("/predict", "/invocations", "/v2/models/{name}/infer", "/admin/reload"):
+        assert {"unknown-host", "cross-site", "rate-limited"} <= refusals(paths[path]["post"]), path
+    assert {"no-image", "several-images"} <= refusals(paths["/predict"]["post"])
+    assert refusals(paths["/model"]["get"]) == {"unknown-host", "rate-limited", "no-model"}
+    assert refusals(paths["/health/live"]["get"]) == {"unknown-host"}
+
+
+def test_with_keys_every_refusal_of_a_key_is_declared(open_client: Callable[..., TestClient], tmp_path: Path) -> None:
+    key, sent = new_key("clinic-a", "user")
+    (tmp_path / "keys.txt").write_text(f"{key.line}\n")
+    client = open_client(keys_file=tmp_path / "keys.txt")
+    paths = client.get("/openapi.json", headers={"X-API-Key": sent}).json()["paths"]
+    assert {"missing-key", "unknown-key", "forbidden", "cross-site", "rate-limited"} <= refusals(
+        paths["/predict"]["post"]
+    )
+    assert paths["/predict"]["post"]["security"] == [{"key": []}]
+
+
+def refusals(operation: dict[str, Any]) -> set[str]:
+    """The last part of the type of every problem that an operation of the document declares."""
+    contents = [response.get("content", {}) for response in operation["responses"].values()]
+    return {slug for content in contents for slug in content.get("application/problem+json", {}).get("examples", {})}
 
 
 def test_a_binary_answer_is_declared(client: TestClient) -> None:
