@@ -145,11 +145,13 @@ def _evaluate(
     photos, whole = np.array([window.photo for window in windows]), np.array([window.whole for window in windows])
     responses = predict(np.stack([fit(window.rgb, spec) for window in windows]))
     flagged = scores(responses.pooled, fitted.components) > threshold
-    single_scores = fitted.single_scores(responses.pooled)  # as the test images have them
     confident = softmax(responses.logits, evaluation.temperature).max(axis=1) >= MEDIUM_CONFIDENCE
 
     def auc(rows: NDArray[np.bool_]) -> Interval:
-        score, groups = np.append(test, single_scores[rows]), np.append(evaluation.test.lesion_ids, photos[rows])
+        single = fitted.single_scores(
+            responses.pooled[rows]
+        )  # as the test images have them; each network takes its share
+        score, groups = np.append(test, single), np.append(evaluation.test.lesion_ids, photos[rows])
         weights = lesion_weights(groups, resamples=1000, seed=seed)
         return interval(roc_areas(np.arange(len(score)) >= len(test), score, weights))
 
