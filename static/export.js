@@ -8,8 +8,8 @@ const COLUMNS = [
 ];
 
 /**
- * With a header and a byte order mark. Where numbers have a decimal comma, as in Spanish, semicolons separate the fields,
- * which is what a spreadsheet of that language opens. A file's name is never taken for a formula.
+ * With a header and a byte order mark. Where numbers have a decimal comma, semicolons separate the fields, as spreadsheets
+ * expect there. A file's name is never taken for a formula.
  */
 export function toCsv(images) {
   const comma = (1.5).toLocaleString(document.documentElement.lang).includes(",");

@@ -1,4 +1,4 @@
-// The heat maps of a result: the cells of every class and method came with it; what is chosen is drawn here.
+// Draws the chosen heat map of a result, from the cells that came with it.
 import { COLORMAP } from "./colormap.js";
 
 const OPACITY = 0.6; // of the strongest evidence, as in the API's overlays

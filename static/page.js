@@ -1,4 +1,4 @@
-// The page with a script: images come in, each gets its answer, and nothing is lost on the way between the views.
+// The page with a script: images, their answers, and the views of them.
 import { enableHistory, record, viewOf } from "./address.js";
 import { enableChoosing, enableGestures } from "./choosing.js";
 import { Gallery } from "./gallery.js";
@@ -232,7 +232,7 @@ function chooseViews(number) {
   }
 }
 
-/** Another language: the page is replaced, and what is known of the images stays, in the words of that language. */
+/** Another language: the page is replaced; what is known of the images stays, in its words. */
 function enableLanguages() {
   for (const link of document.querySelectorAll(".languages a"))
     link.addEventListener("click", async (event) => {
@@ -254,7 +254,7 @@ function enableLanguages() {
     });
 }
 
-/** Links that would leave the page, and all it holds, open beside it; the one to its start is a view. */
+/** Links that would leave the page open beside it; the one to its start is a view. */
 function enableLinks() {
   document.querySelector(".brand").addEventListener("click", (event) => {
     if (opensBeside(event) || gallery.images.length === 0) return;

@@ -47,7 +47,7 @@ export class Table {
     const body = this.element.querySelector("tbody");
     const order = sorted(images, this.#arrangement, this.words).map((image) => this.#rows.get(image));
     const focused = body.contains(document.activeElement) ? document.activeElement : null;
-    // Rows that stand right already are not touched: moving hundreds of them for each answer would be slow.
+    // Rows in their place are not touched: moving hundreds of them for each answer would be slow.
     order.forEach((row, place) => body.children[place] !== row && body.insertBefore(row, body.children[place] ?? null));
     focused?.focus({ preventScroll: true }); // a row that is moved loses it
     this.#filter();
