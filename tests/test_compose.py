@@ -34,13 +34,13 @@ def test_the_service_knows_every_setting(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["service", "service-gpu"])
 def test_a_version_that_grows_ends_before_its_container(name: str) -> None:
-    """Otherwise the engine kills what serves. The starter takes half a gigabyte."""
+    """Otherwise the engine kills something. The starter takes half a gigabyte."""
     limit, candidate = (
         VARIABLE.sub(r"\2", str(value))
         for value in (SERVICES[name]["mem_limit"], SERVICES[name]["environment"]["LUNAR_CANDIDATE_MEMORY_MB"])
     )
     megabytes = float(limit[:-1]) * {"m": 1, "g": 1000}[limit[-1]]
-    assert float(candidate) + 500 <= megabytes
+    assert float(candidate) + 700 < megabytes
 
 
 def test_images_are_pinned() -> None:

@@ -88,7 +88,7 @@ def _doubts(measured: Measured) -> list[str]:
 
 def _overlap(overlap: Overlap) -> str:
     if overlap.images:
-        there_may_be_more = "" if overlap.known else " This list is incomplete."
+        there_may_be_more = "" if overlap.known else " This list may be incomplete."
         return (
             f"{len(overlap.images)} of these images are in the training data ({overlap.words}), so the numbers are too "
             f"good: {_names(overlap.images)}.{there_may_be_more}"

@@ -1,4 +1,4 @@
-"""Schedules the steps of one analysis: prepare (decoders), run (the batcher), analyse, each in bounded workers."""
+"""Schedules the steps of one analysis: prepare in decoders, run in the batcher, draw heat maps in threads."""
 
 import asyncio
 import os
