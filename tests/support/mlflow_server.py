@@ -149,6 +149,7 @@ class Proxy:
             upstream.write(head.replace(b"\r\n", b"\r\nConnection: close\r\n", 1))
             await _pump(answers, writer, limit=limit)
         finally:
+            upstream.close()  # before anything is awaited: the proxy may be stopped meanwhile
             sending.cancel()
             await asyncio.gather(sending, return_exceptions=True)
             await _closed(upstream)
