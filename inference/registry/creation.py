@@ -6,7 +6,7 @@ created them, so that the later ones of one request are found. A server that doe
 """
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -73,7 +73,7 @@ def create_version(client: "MlflowClient", name: str, source: str, *, run: str, 
     created = str(client.create_model_version(name, source, run, tags={**tags, REQUEST: request}).version)
     try:
         found = client.search_model_versions(f"name = '{name}' and tags.{REQUEST} = '{request}'")
-        first, *others = _in_order([created, *(str(version.version) for version in found)])
+        first, *others = sorted({created, *(str(version.version) for version in found)}, key=int)
     except MlflowException as error:
         log.warning("MLflow may hold a second version like %s: %s", created, error)
         return created
@@ -83,10 +83,6 @@ def create_version(client: "MlflowClient", name: str, source: str, *, run: str, 
         except MlflowException as error:  # one that was asked for twice, too
             log.warning("MLflow does not delete version %s, which is the same as %s: %s", version, first, error)
     return first
-
-
-def _in_order(versions: Iterable[str]) -> list[str]:
-    return sorted(set(versions), key=int)
 
 
 def _exists(error: "MlflowException") -> bool:

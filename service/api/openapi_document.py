@@ -12,10 +12,7 @@ from service.representations.examples import PROBLEM
 
 VARNAMES = "x-enum-varnames"  # openapi-python-client, openapi-generator and others read it
 _SPELLED = {"+": "_plus"}
-_OF_FASTAPI = (
-    "HTTPValidationError",
-    "ValidationError",
-)  # its own error answers, in place of which this service has problems
+_OF_FASTAPI = ("HTTPValidationError", "ValidationError")  # its own error answers; this service has problems instead
 
 
 def operation_id(route: APIRoute) -> str:
