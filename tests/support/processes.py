@@ -19,10 +19,12 @@ def free_port() -> int:
     """A port of 127.0.0.1 that nobody listens on.
 
     Not one of those that the kernel gives to whoever asks for any port (32768 and above on Linux): between this call
-    and the server's, another process's connection could get it. Whoever can choose for itself is better told port 0.
+    and the server's, another process's connection could get it. Nor does it depend on the seed of `random`, which
+    trainings set: another worker, or another run of the tests, with the same seed would get the same ports at the same
+    time. Whoever can choose for itself is better told port 0.
     """
     while True:
-        port = random.randrange(10_000, 30_000)  # noqa: S311 - no secret
+        port = random.SystemRandom().randrange(10_000, 30_000)
         with socket.socket() as found:
             try:
                 found.bind(("127.0.0.1", port))
