@@ -1,6 +1,7 @@
 """What lunar-client does about lost connections, missing files and a caller that stops, without a service."""
 
 import asyncio
+import random
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -38,6 +39,16 @@ def test_a_wait_is_never_shorter_and_differs() -> None:
     assert len(set(waits)) > 1
     assert Retries().wait_s(refusing("Fri, 01 Jan 2021 00:00:00 GMT"), done=0) == 0
     assert 0.5 <= (Retries().wait_s(refusing("soon"), done=0) or 0) <= 0.625
+
+
+def test_programs_with_the_same_seed_wait_differently_and_keep_their_random_numbers() -> None:
+    waits = []
+    for _program in range(2):
+        random.seed(3)
+        before = random.getstate()
+        waits.append([Retries().wait_s(refusing("10"), done=0) for _ in range(3)])
+        assert random.getstate() == before
+    assert waits[0] != waits[1]
 
 
 @pytest.mark.parametrize(("error", "requests"), [

@@ -9,6 +9,7 @@ import httpx
 
 BUSY = frozenset({429, 502, 503})  # 502: of a proxy whose replica is gone
 JITTER = 0.25  # a wait is up to this part longer: clients that were refused together do not come back together
+CHANCE = random.SystemRandom()  # programs that set the same seed wait differently, and keep their own random numbers
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Retries:
         wait = _retry_after(response)
         if wait is None:
             wait = self.first_wait_s * 2**done
-        return wait * random.uniform(1, 1 + JITTER) if wait <= self.longest_wait_s else None  # noqa: S311  # nosec B311
+        return wait * CHANCE.uniform(1, 1 + JITTER) if wait <= self.longest_wait_s else None
 
 
 def _retry_after(response: httpx.Response | None) -> float | None:
