@@ -10,11 +10,12 @@ import pytest
 
 from inference.bundle.storage import Bundle
 from inference.registry.artifacts import DATABASE
-from inference.registry.errors import NoSuchModel
+from inference.registry.errors import NoSuchModel, RegistryUnavailable
 from inference.registry.local_alias import read_alias
 from inference.registry.mlflow_registry import Registry
 from inference.settings import RegistrySettings
 from tests.support.paths import ROOT
+from tests.support.processes import free_port
 
 NAME, ALIAS = "skin-lesion", "champion"
 
@@ -49,6 +50,7 @@ def test_mlflow_is_not_imported(registry: Registry) -> None:
     "UPDATE alembic_version SET version_num = 'of another MLflow'",
     "DELETE FROM registered_model_aliases",
     "UPDATE model_versions SET current_stage = 'Deleted_Internal'",
+    "UPDATE model_versions SET status = 'PENDING_REGISTRATION'",
     "DROP TABLE model_version_tags",
 ])  # fmt: skip
 def test_what_is_unusual_is_left_to_mlflow(registry: Registry, change: str) -> None:
@@ -76,3 +78,9 @@ def test_the_alias_of_the_newest_version_is_left_to_mlflow(registry: Registry, a
     with closing(sqlite3.connect(registry.home / DATABASE)) as database, database:
         database.execute("UPDATE registered_model_aliases SET alias = ?", (alias,))
     assert read_alias(registry.home, NAME, alias) is None
+
+
+def test_a_server_that_is_named_is_asked_even_if_it_is_away(registry: Registry) -> None:
+    away = RegistrySettings(home=registry.home, tracking_uri=f"http://127.0.0.1:{free_port()}")
+    with pytest.raises(RegistryUnavailable):
+        Registry(away).resolve(ALIAS)

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
 from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -43,7 +44,13 @@ def test_a_listing_without_an_end_is_refused(
     registry: Registry, version: ModelVersion, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A folder in a folder in a folder."""
-    monkeypatch.setattr("mlflow.artifacts.list_artifacts", lambda **_: [FileInfo("inner", True, None)])
+    listings = count(1)
+
+    def listed(**_: object) -> list[FileInfo]:
+        assert next(listings) < 2000, "the listing goes on"
+        return [FileInfo("inner", True, None)]
+
+    monkeypatch.setattr("mlflow.artifacts.list_artifacts", listed)
     with pytest.raises(InvalidBundle, match="more than 1,000 files and folders"):
         registry.download(version, tmp_path)
 
